@@ -1,0 +1,1 @@
+"""The published language: every event of the four services, one module per aggregate under its producer."""

@@ -1,0 +1,1 @@
+"""HTTP as all four services speak it."""

@@ -1,0 +1,1 @@
+"""How events arrive: applied once, in the transaction that also moves the position."""

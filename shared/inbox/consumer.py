@@ -1,0 +1,301 @@
+"""The consumer reads what its service listens to. Kafka brings the records; PostgreSQL says which of them come next."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from typing import Any
+
+import structlog
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
+from aiokafka.coordinator.assignors.range import RangePartitionAssignor
+from aiokafka.errors import KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
+from aiokafka.structs import ConsumerRecord
+from sqlalchemy import ARRAY, BigInteger, Integer, Text, bindparam, text
+
+from shared.db.failures import is_away
+from shared.db.transaction import Database
+from shared.inbox.applying import Applier, Halted, LostPosition, Part, is_passing
+from shared.inbox.decoding import Record
+from shared.inbox.handlers import Handlers
+from shared.telemetry import metrics
+
+log = structlog.get_logger()
+
+Fetched = ConsumerRecord[Any, Any]
+
+CHUNK_RECORDS = 1000
+POLL_MS = 200
+POSITION_SECONDS = 3.0
+COMMIT_SECONDS = 1.0
+MAX_BACKOFF_SECONDS = 5.0
+# Below max_poll_interval_ms (5 min): a longer wait leaves the group on purpose.
+RETRY_SECONDS = 240.0
+STALE_SECONDS = 30.0
+
+_NAMES = (bindparam("topics", type_=ARRAY(Text)), bindparam("parts", type_=ARRAY(Integer)))
+# A partition that was never read begins at its earliest record.
+_BEGIN = text(
+    "INSERT INTO consumer_offset (topic, part, next_offset) SELECT * FROM unnest(:topics, :parts, :offsets) ON CONFLICT DO NOTHING"
+).bindparams(*_NAMES, bindparam("offsets", type_=ARRAY(BigInteger)))
+_READ = text(
+    "SELECT c.topic, c.part, c.next_offset FROM consumer_offset c"
+    " JOIN unnest(:topics, :parts) AS w (topic, part) ON (c.topic, c.part) = (w.topic, w.part)"
+).bindparams(*_NAMES)
+
+
+class Consumer:
+    """One member of its service's group. Runs until it is stopped; errors of PostgreSQL or Kafka are waited out."""
+
+    def __init__(self, *, database: Database, handlers: Handlers, bootstrap: str, group: str, topic_prefix: str = "") -> None:
+        self._database = database
+        self._bootstrap = bootstrap
+        self._group = topic_prefix + group
+        self._applier = Applier(database, handlers, topic_prefix)
+        self._stopping = asyncio.Event()
+        self._positions: dict[Part, int] = {}
+        self._halted: dict[Part, Halted] = {}
+        self._holes: dict[Part, int] = {}
+        self._seeking = asyncio.Lock()
+        self._progress = time.monotonic()
+        self._committed = 0.0
+        self._failures = 0
+        self._trouble: str | None = "not connected yet"
+
+    @property
+    def topics(self) -> list[str]:
+        """The topics it reads."""
+        return sorted(self._applier.listens_to)
+
+    def trouble(self) -> str | None:
+        """What keeps it from making progress; None if it does, or has nothing to do."""
+        if self._halted:
+            return "halted: " + ", ".join(f"{topic}/{part} at {one.offset} ({one.reason})" for (topic, part), one in self._halted.items())
+        if self._trouble is None and time.monotonic() - self._progress > STALE_SECONDS:
+            return f"no progress for {STALE_SECONDS:.0f} s"
+        return self._trouble
+
+    def stop(self) -> None:
+        """Asks it to finish its transaction and leave."""
+        self._stopping.set()
+
+    async def run(self) -> None:
+        """Reads and applies until stopped; a consumer that is in doubt is closed and made anew."""
+        while not self._stopping.is_set():
+            try:
+                await self._member()
+            except Exception as error:
+                # Nothing here may end the process: brokers and databases go away and come back.
+                if not (isinstance(error, KafkaError | OSError | TimeoutError | RuntimeError) or is_passing(error) or is_away(error)):
+                    raise
+                self._failures += 1
+                self._trouble = f"{type(error).__name__}: {str(error)[:200]}"
+                log.warning("consumer_interrupted", error=self._trouble, failures=self._failures)
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(min(0.2 * 2 ** min(self._failures, 5), MAX_BACKOFF_SECONDS)):
+                        await self._stopping.wait()
+
+    async def _member(self) -> None:
+        consumer = AIOKafkaConsumer(
+            bootstrap_servers=self._bootstrap,
+            group_id=self._group,
+            client_id=self._group,
+            enable_auto_commit=False,
+            auto_offset_reset="none",
+            partition_assignment_strategy=(RangePartitionAssignor,),
+            session_timeout_ms=10_000,
+            heartbeat_interval_ms=1_000,
+            rebalance_timeout_ms=30_000,
+            max_poll_interval_ms=300_000,
+            fetch_max_wait_ms=50,
+            max_partition_fetch_bytes=1_048_576,
+        )
+        try:
+            consumer.subscribe(topics=self.topics, listener=_Assigned(self, consumer))
+            async with asyncio.timeout(15):
+                await consumer.start()
+            while not self._stopping.is_set():
+                await self._step(consumer)
+            await self._commit(consumer, at_most_every=0)
+        finally:
+            await close(consumer)
+
+    async def _step(self, consumer: AIOKafkaConsumer) -> None:
+        try:
+            fetched = await _poll(consumer, self._stopping)
+        except (NoOffsetForPartitionError, OffsetOutOfRangeError):
+            await self.position(consumer, consumer.assignment())
+            return
+        self._failures, self._trouble = 0, None
+        records = self._next_records(consumer, fetched)
+        for start in range(0, len(records), CHUNK_RECORDS):
+            await self._apply(consumer, records[start : start + CHUNK_RECORDS])
+        self._progress = time.monotonic()
+        self._show_lag(consumer)
+        await self._commit(consumer, at_most_every=COMMIT_SECONDS)
+
+    def _next_records(self, consumer: AIOKafkaConsumer, fetched: dict[TopicPartition, list[Fetched]]) -> list[Record]:
+        records: list[Record] = []
+        for tp, found in fetched.items():
+            position = self._positions.get((tp.topic, tp.partition))
+            if position is None or (tp.topic, tp.partition) in self._halted:
+                continue
+            fresh = [_record(one) for one in found]
+            fresh = [one for one in fresh if one.offset >= position]
+            if fresh and fresh[0].offset > position:  # no topic here is compacted, so a hole is a loss; look once more
+                self._hole(consumer, tp, position)
+            else:
+                records += fresh
+        return records
+
+    def _hole(self, consumer: AIOKafkaConsumer, tp: TopicPartition, position: int) -> None:
+        part = (tp.topic, tp.partition)
+        if self._holes.get(part) == position:
+            self._halt(consumer, Halted(part, position, "hole"))
+        else:
+            self._holes[part] = position
+            consumer.seek(tp, position)
+
+    async def _apply(self, consumer: AIOKafkaConsumer, records: Sequence[Record]) -> None:
+        waited_since = time.monotonic()
+        delay = 0.05
+        while not self._stopping.is_set():
+            chunk = [one for one in records if self._is_next((one.topic, one.part), one.offset)]
+            if not chunk:
+                return
+            try:
+                for halted in await self._applier.apply(chunk, self._positions):
+                    self._halt(consumer, halted)
+                return
+            except LostPosition:
+                await self.position(consumer, consumer.assignment())
+                return
+            except Exception as error:
+                if not is_passing(error) or time.monotonic() - waited_since > RETRY_SECONDS:
+                    raise
+                self._trouble = f"{type(error).__name__}"
+                log.warning("chunk_repeated", error=type(error).__name__, records=len(chunk))
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(delay):
+                        await self._stopping.wait()
+                delay = min(delay * 2, MAX_BACKOFF_SECONDS)
+
+    def _is_next(self, part: Part, offset: int) -> bool:
+        # Only what is still ours, not applied yet, and not behind a record that halts its partition.
+        return part not in self._halted and offset >= self._positions.get(part, offset + 1)
+
+    def _halt(self, consumer: AIOKafkaConsumer, halted: Halted) -> None:
+        topic, part = halted.part
+        self._halted[halted.part] = halted
+        metrics.CONSUMER_HALTED.labels(topic, part, halted.reason).set(1)
+        log.error("partition_halted", topic=topic, part=part, offset=halted.offset, reason=halted.reason)
+        with suppress(Exception):  # it may have been revoked meanwhile
+            consumer.pause(TopicPartition(topic, part))
+
+    async def position(self, consumer: AIOKafkaConsumer, assigned: Iterable[TopicPartition]) -> None:
+        """Puts every assigned partition where PostgreSQL says. A log that does not reach from there on halts its partition."""
+        async with self._seeking, asyncio.timeout(POSITION_SECONDS):
+            parts = list(assigned)
+            self._positions = {}
+            beginnings = await consumer.beginning_offsets(parts) if parts else {}
+            ends = await consumer.end_offsets(parts) if parts else {}
+            positions = await self._read_positions({(tp.topic, tp.partition): beginnings[tp] for tp in parts})
+            for tp in parts:
+                part = (tp.topic, tp.partition)
+                self._positions[part] = position = positions[part]
+                consumer.seek(tp, position)
+                if beginnings[tp] <= position <= ends[tp]:
+                    self._halted.pop(part, None)
+                else:
+                    self._halt(consumer, Halted(part, position, "log_start" if position < beginnings[tp] else "log_end"))
+
+    async def _read_positions(self, beginnings: dict[Part, int]) -> dict[Part, int]:
+        names = {"topics": [topic for topic, _ in beginnings], "parts": [part for _, part in beginnings]}
+        async with self._database.transaction() as tx:
+            await tx.execute(_BEGIN, {**names, "offsets": list(beginnings.values())})
+            return {(row.topic, row.part): row.next_offset for row in await tx.all(_READ, names)}
+
+    def forget(self) -> None:
+        """The partitions were taken away: what is read of them now is not ours to apply."""
+        self._positions = {}
+
+    async def _commit(self, consumer: AIOKafkaConsumer, *, at_most_every: float) -> None:
+        # Advisory: lag displays read it, nothing else.
+        if time.monotonic() - self._committed < at_most_every:
+            return
+        self._committed = time.monotonic()
+        ours = consumer.assignment()
+        offsets = {TopicPartition(*part): offset for part, offset in self._positions.items() if TopicPartition(*part) in ours}
+        if offsets:
+            with suppress(KafkaError, TimeoutError):
+                async with asyncio.timeout(2):
+                    await consumer.commit(offsets)
+
+    def _show_lag(self, consumer: AIOKafkaConsumer) -> None:
+        for (topic, part), position in self._positions.items():
+            high = consumer.highwater(TopicPartition(topic, part))
+            if high is not None:
+                metrics.CONSUMER_LAG.labels(topic, part).set(max(0, high - position))
+
+
+class _Assigned(ConsumerRebalanceListener):
+    """aiokafka logs what is raised here and goes on, so a failure leaves partitions without a position: they are not read."""
+
+    def __init__(self, consumer: Consumer, client: AIOKafkaConsumer) -> None:
+        self._consumer = consumer
+        self._client = client
+
+    async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]  # noqa: ARG002  aiokafka awaits it
+        self._consumer.forget()
+
+    async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
+        try:
+            await self._consumer.position(self._client, assigned)
+        except Exception as error:  # the next poll meets partitions without a position and asks again
+            log.warning("positions_unknown", error=type(error).__name__)
+
+
+def _record(found: Fetched) -> Record:
+    return Record(found.topic, found.partition, found.offset, found.key, found.headers, found.value)
+
+
+async def _poll(consumer: AIOKafkaConsumer, halt: asyncio.Event) -> dict[TopicPartition, list[Fetched]]:
+    # getmany ignores its time-out during a rebalance, so it is raced with the stop event; cancelling it is harmless.
+    got, stopped = asyncio.ensure_future(consumer.getmany(timeout_ms=POLL_MS)), asyncio.ensure_future(halt.wait())
+    try:
+        await asyncio.wait((got, stopped), return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        stopped.cancel()
+        if not got.done():
+            got.cancel()
+            await asyncio.wait((got,))
+    return got.result() if not got.cancelled() else {}
+
+
+async def close(consumer: AIOKafkaConsumer) -> None:
+    """Ends a consumer and everything of it, whatever state its broker is in; at most 7 s.
+
+    `stop()` may hang or raise CancelledError by itself, so it runs in a task of its own. Private names, hence the exact pin.
+    """
+    task = asyncio.ensure_future(consumer.stop())
+    await asyncio.wait({task}, timeout=5)
+    if not task.done():
+        task.cancel()
+        await asyncio.wait({task}, timeout=1)
+    if task.done() and not task.cancelled():
+        task.exception()
+    owners = (
+        (getattr(consumer, "_coordinator", None), ("_coordination_task", "_heartbeat_task", "_commit_refresh_task")),
+        (getattr(consumer, "_fetcher", None), ("_fetch_task",)),
+        (consumer._client, ("_sync_task",)),
+    )
+    left = [found for owner, names in owners for name in names if (found := getattr(owner, name, None)) and not found.done()]
+    left += [found for found in getattr(getattr(consumer, "_fetcher", None), "_pending_tasks", ()) if not found.done()]
+    for found in left:
+        found.cancel()
+    for connection in list(consumer._client._conns.values()):
+        connection.close()
+    if left:
+        await asyncio.wait(left, timeout=1)

@@ -1,0 +1,95 @@
+"""A Kafka producer for the relay: made fresh, and given up at the first doubt."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Sequence
+from contextlib import suppress
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import ProducerClosed
+from aiokafka.structs import RecordMetadata
+
+from shared.outbox.cursor import Row
+
+SEND_SECONDS = 10.0
+STOP_SECONDS = 5.0
+
+
+async def start(bootstrap: str, client_id: str) -> AIOKafkaProducer:
+    """A started producer. Raises KafkaError, OSError or TimeoutError if no broker answers."""
+    producer = AIOKafkaProducer(
+        bootstrap_servers=bootstrap,
+        client_id=client_id,
+        enable_idempotence=True,
+        acks="all",
+        max_batch_size=1_000_000,  # above a relay page, so that a page is one batch per partition
+        linger_ms=0,
+        max_request_size=2_097_152,
+        request_timeout_ms=5_000,
+    )
+    try:
+        async with asyncio.timeout(SEND_SECONDS):
+            await producer.start()
+    except BaseException:
+        await abandon(producer)
+        raise
+    return producer
+
+
+async def publish(producer: AIOKafkaProducer, rows: Sequence[Row], topic_prefix: str, known: set[str]) -> dict[tuple[str, int], int]:
+    """Sends all rows in order, then awaits all acknowledgements; the highest offset per (topic, partition).
+
+    Any error or time-out leaves the outcome unknown: give the producer up and send from the cursor again.
+    """
+    async with asyncio.timeout(SEND_SECONDS):
+        for topic in {topic_prefix + row.topic for row in rows} - known:
+            await producer.partitions_for(topic)  # so that no send of the page waits for metadata
+            known.add(topic)
+        acknowledgements = [
+            await producer.send(
+                topic_prefix + row.topic,
+                row.payload,
+                key=row.key.encode(),
+                headers=[(name, value.encode()) for name, value in json.loads(row.headers)],
+            )
+            for row in rows
+        ]
+        positions: dict[tuple[str, int], int] = {}
+        for answer in await asyncio.gather(*acknowledgements):
+            assert isinstance(answer, RecordMetadata)  # noqa: S101  what an acknowledgement is
+            place = (answer.topic, answer.partition)
+            positions[place] = max(positions.get(place, -1), answer.offset)
+        return positions
+
+
+async def stop(producer: AIOKafkaProducer) -> None:
+    """A clean end, or none: nothing is waited for longer than 5 s."""
+    task = asyncio.ensure_future(producer.stop())
+    await asyncio.wait({task}, timeout=STOP_SECONDS)
+    if not task.done() or task.cancelled() or task.exception():
+        task.cancel()
+        await abandon(producer)
+
+
+async def abandon(producer: AIOKafkaProducer) -> None:
+    """Ends a producer without flushing what stands behind an error; at most a second or two, nothing left behind.
+
+    These are private names of aiokafka, hence its exact pin.
+    """
+    producer._closed = True
+    task = producer._sender._sender_task
+    if task:
+        task.cancel()  # first: a live sender reconnects and sends on
+    producer._message_accumulator.fail_all(ProducerClosed())
+    for connection in list(producer.client._conns.values()):
+        connection.close()
+    for _ in range(2):  # the sender waits for its requests; the second cancel ends those too
+        if task and not task.done():
+            await asyncio.wait({task}, timeout=1)
+            task.cancel()
+    if task and task.done() and not task.cancelled():
+        task.exception()
+    with suppress(Exception):
+        await asyncio.wait_for(producer.client.close(), 1)

@@ -1,0 +1,181 @@
+"""One process of a service: what its role runs, and what must hold for it to be ready."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+
+import structlog
+from aiokafka.errors import KafkaError
+from sqlalchemy import text
+
+from shared.auth.access import AccessTable
+from shared.auth.tokens import Verifier
+from shared.db import kernel, migrating
+from shared.db.failures import is_away
+from shared.db.transaction import Database
+from shared.http import app as public
+from shared.http.edge import Edge
+from shared.inbox.consumer import Consumer
+from shared.outbox.relay import Relay
+from shared.outbox.wakeup import Notifier
+from shared.runtime import serving, topics
+from shared.runtime.service import Service
+from shared.runtime.settings import Settings
+from shared.runtime.supervisor import Supervisor
+from shared.telemetry import health, metrics
+
+log = structlog.get_logger()
+
+READY_TO_CLOSED_SECONDS = 3.0
+UPKEEP_SECONDS = 3600.0
+UPKEEP_LOCK = 0x_BA70_0002
+
+
+class Process:
+    """Built from a service and its settings; `run` lasts as long as the process."""
+
+    def __init__(self, service: Service, settings: Settings) -> None:
+        self._service = service
+        self._settings = settings
+        url = settings.database_url.get_secret_value()
+        self._dsn = url.replace("postgresql+asyncpg://", "postgresql://", 1)
+        self._database = Database(url, service=service.name)
+        self._supervisor = Supervisor()
+        self._health = health.Health(required={"database": self._database_trouble})
+        self._version = migrating.newest(service.folder)
+
+    async def run(self, role: str) -> None:
+        """Runs the role until the process is asked to end. Raises Misconfigured, PortInUse or DifferentTopic at start."""
+        if role in {"api", "all"}:
+            await self._serve_public()
+        if role in {"worker", "all"}:
+            self._work(required=role == "worker")
+        else:
+            notifier = Notifier(self._dsn)
+            self._database.woken = notifier.wake
+            self._supervisor.tasks["notifier"] = notifier.run
+            self._supervisor.on_stop.append(lambda: self._cancel("notifier"))
+        self._serve("internal", health.application(self._health), self._settings.internal_port)
+        log.info("started", role=role, pid=os.getpid(), port=self._settings.port, internal_port=self._settings.internal_port)
+        try:
+            await self._supervisor.run()
+        finally:
+            await self._database.close()
+        log.info("stopped")
+
+    async def _serve_public(self) -> None:
+        settings, service = self._settings, self._service
+        verifier = Verifier(settings.issuers, service.name, settings.revoked_file)
+        await verifier.open()
+        access = AccessTable.load(service.folder / "access.yaml")
+        for method, path, route in public.routes(service.routers):
+            if access.scope_of(method, path) != route.requirement.scope:
+                raise TypeError(f"{method} {path} asks for {route.requirement.scope}, access.yaml says {access.scope_of(method, path)}")
+        secret = settings.cursor_secret.get_secret_value().encode()
+        app = public.build(service.name, service.routers, Edge(self._database, verifier, access, secret))
+        self._supervisor.on_stop.append(self._become_unready)
+        self._serve("http", app, settings.port)
+
+    def _serve(self, name: str, app: object, port: int) -> None:
+        listening = serving.listen(self._settings.host, port)
+        server = serving.server(app)
+
+        async def close() -> None:
+            server.should_exit = True
+
+        self._supervisor.tasks[name] = lambda: server.serve(sockets=[listening])
+        self._supervisor.on_stop.append(close)
+
+    def _work(self, *, required: bool) -> None:
+        settings, service = self._settings, self._service
+        relay = Relay(dsn=self._dsn, bootstrap=settings.kafka, client_id=f"{service.name}-relay", topic_prefix=settings.topic_prefix)
+        self._database.woken = relay.wake
+        consumer = Consumer(
+            database=self._database,
+            handlers=service.handlers,
+            bootstrap=settings.kafka,
+            group=service.name,
+            topic_prefix=settings.topic_prefix,
+        )
+
+        async def consume() -> None:
+            await self._prepare(consumer)
+            await consumer.run()
+
+        async def stop() -> None:
+            consumer.stop()
+            relay.stop()
+
+        async def relay_trouble() -> str | None:
+            return relay.trouble
+
+        async def consumer_trouble() -> str | None:
+            return consumer.trouble()
+
+        checks = {"relay": relay_trouble, "consumer": consumer_trouble}
+        self._health = health.Health(
+            required={**self._health.required, **(checks if required else {})}, reported={} if required else checks
+        )
+        self._supervisor.tasks |= {"relay": relay.run, "consumer": consume, "upkeep": self._upkeep}
+        self._supervisor.on_stop += [stop, lambda: self._cancel("upkeep")]
+
+    async def _prepare(self, consumer: Consumer) -> None:
+        # A broker or database that is away is waited for; a topic that breaks its contract ends the process.
+        if self._service.on_start is not None:
+            await self._until_reached(self._begin)
+        await self._until_reached(lambda: topics.check(self._settings.kafka, consumer.topics, replication=self._settings.replication))
+
+    async def _begin(self) -> None:
+        async with self._database.transaction() as tx:
+            assert self._service.on_start is not None  # noqa: S101  asked before
+            await self._service.on_start(tx)
+
+    async def _until_reached(self, attempt: Callable[[], Awaitable[None]]) -> None:
+        while True:
+            try:
+                return await attempt()
+            except Exception as error:
+                if not (is_away(error) or isinstance(error, KafkaError)):
+                    raise
+                log.warning("waiting", error=type(error).__name__)
+                await asyncio.sleep(1)
+
+    async def _upkeep(self) -> None:
+        while True:
+            try:
+                await self._create_partitions()
+                await asyncio.sleep(UPKEEP_SECONDS)
+            except Exception as error:
+                if not is_away(error):
+                    raise
+                log.warning("upkeep_interrupted", error=type(error).__name__)
+                await asyncio.sleep(5)
+
+    async def _create_partitions(self) -> None:
+        today = datetime.now(UTC).date()
+        async with self._database.engine.begin() as connection:
+            if (await connection.execute(text("SELECT pg_try_advisory_xact_lock(:lock)"), {"lock": UPKEEP_LOCK})).scalar_one():
+                created = await kernel.create_partitions(connection, today)
+                if created:
+                    log.info("partitions_created", count=created)
+            ahead = await kernel.days_ahead(connection, today)
+        for table in ("outbox", "inbox"):
+            metrics.PARTITIONS_AHEAD.labels(table).set(ahead)
+
+    async def _database_trouble(self) -> str | None:
+        async with self._database.engine.connect() as connection:
+            version = await migrating.current(connection)
+        return None if version == self._version else f"schema {version}, this code knows {self._version}"
+
+    async def _become_unready(self) -> None:
+        # Whoever routes requests sees it before the listener closes.
+        self._health.draining = True
+        await asyncio.sleep(READY_TO_CLOSED_SECONDS)
+
+    async def _cancel(self, name: str) -> None:
+        for task in asyncio.all_tasks():
+            if task.get_name() == name:
+                task.cancel()
