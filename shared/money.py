@@ -9,7 +9,7 @@ from typing import Annotated
 
 from pydantic import Field, PlainSerializer
 
-_PLAIN = PlainSerializer(lambda value: format(value, "f"), return_type=str)
+_PLAIN = PlainSerializer(lambda value: format(value, "f"), return_type=Annotated[str, Field(pattern=r"^-?\d+(\.\d+)?$")], when_used="json")
 
 PlainDecimal = Annotated[Decimal, Field(max_digits=24, decimal_places=8), _PLAIN]
 """A decimal that is written without exponent."""
@@ -42,10 +42,15 @@ def total(parts: Iterable[Money], currency: str) -> Money:
 
 
 def split(amount: Decimal, weights: Sequence[Decimal], step: Decimal = Decimal("0.01")) -> list[Decimal]:
-    """`amount` in parts proportional to `weights`, each a multiple of `step`, which add up to `amount` exactly (largest remainder)."""
+    """`amount` in parts proportional to `weights`, each a multiple of `step`, which add up to `amount` exactly (largest remainder).
+
+    ValueError if weights are negative or all zero, or if `amount` is no multiple of `step` itself.
+    """
     whole = sum(weights, Decimal(0))
     if not weights or whole <= 0 or any(weight < 0 for weight in weights):
         raise ValueError("weights must be non-negative and not all zero")
+    if amount % step:
+        raise ValueError("parts that are multiples of the step cannot add up to an amount that is none")
     exact = [amount * weight / whole for weight in weights]
     parts = [(share / step).to_integral_value(ROUND_FLOOR) * step for share in exact]
     missing = int(((amount - sum(parts, Decimal(0))) / step).to_integral_value(ROUND_HALF_EVEN))

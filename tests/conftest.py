@@ -56,24 +56,39 @@ def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-async def database_url(servers: Servers, service: Service) -> str:
-    """A database of this worker for `service`, migrated, owned by the service's role."""
-    name = f"{os.environ.get('PYTEST_XDIST_WORKER', 'w0')}_{service.name}"
-    connection = await asyncpg.connect(servers.postgres_dsn())
-    await connection.execute(f"DROP DATABASE IF EXISTS {name}")
-    await connection.execute(f"CREATE DATABASE {name} OWNER {service.name}")
-    await connection.close()
-    url = servers.database_url(name, service.name)
-    await migrating.migrate(service.folder, url)
-    return url
+async def opened() -> AsyncIterator[dict[str, Database]]:
+    """The databases of this worker by address. One fixture serves several services, so none of them may be its value."""
+    databases: dict[str, Database] = {}
+    yield databases
+    for database in databases.values():
+        await database.close()
 
 
 @pytest.fixture(scope="session")
-async def database(database_url: str, service: Service) -> AsyncIterator[Database]:
+def migrated() -> set[str]:
+    """Names of the databases that this worker has made."""
+    return set()
+
+
+@pytest.fixture
+async def database_url(servers: Servers, service: Service, migrated: set[str]) -> str:
+    """A database of this worker for `service`, migrated, owned by the service's role."""
+    name = f"{os.environ.get('PYTEST_XDIST_WORKER', 'w0')}_{service.name}"
+    url = servers.database_url(name, service.name)
+    if name not in migrated:
+        connection = await asyncpg.connect(servers.postgres_dsn())
+        await connection.execute(f"DROP DATABASE IF EXISTS {name}")
+        await connection.execute(f"CREATE DATABASE {name} OWNER {service.name}")
+        await connection.close()
+        await migrating.migrate(service.folder, url)
+        migrated.add(name)
+    return url
+
+
+@pytest.fixture
+def database(database_url: str, service: Service, opened: dict[str, Database]) -> Database:
     """The service's database; what is committed stays until the end of the run."""
-    opened = Database(database_url, service=service.name)
-    yield opened
-    await opened.close()
+    return opened.setdefault(database_url, Database(database_url, service=service.name))
 
 
 @pytest.fixture
@@ -83,7 +98,7 @@ async def tx(database: Database) -> AsyncIterator[Transaction]:
         yield transaction
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 async def api(service: Service, database: Database, keys: Path) -> AsyncIterator[kit.Api]:
     """The service over HTTP, in-process, with real commits."""
     transport = httpx2.ASGITransport(app=kit.application(service, database, keys))

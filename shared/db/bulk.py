@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
-from sqlalchemy.exc import DataError, IntegrityError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 
+from shared.db.failures import is_unstorable
 from shared.db.transaction import Transaction
 from shared.errors import Conflict, Refusal
 
@@ -32,12 +33,20 @@ async def all_or_each(
     try:
         async with tx.savepoint():
             return await apply(items)
-    except (IntegrityError, DataError):
-        outcomes: list[Outcome] = []
-        for item in items:
-            try:
-                async with tx.savepoint():
-                    outcomes += await apply([item])
-            except (IntegrityError, DataError):
-                outcomes.append(failed(item, RefusedByDatabase()))
-        return outcomes
+    except DBAPIError as error:
+        if not _is_refusal(error):
+            raise
+    outcomes: list[Outcome] = []
+    for item in items:
+        try:
+            async with tx.savepoint():
+                outcomes += await apply([item])
+        except DBAPIError as error:
+            if not _is_refusal(error):
+                raise
+            outcomes.append(failed(item, RefusedByDatabase()))
+    return outcomes
+
+
+def _is_refusal(error: DBAPIError) -> bool:
+    return isinstance(error, IntegrityError) or is_unstorable(error)

@@ -1,8 +1,9 @@
-"""Which database errors pass by themselves."""
+"""Which database errors pass by themselves, and which name a value or row that can never be stored."""
 
 from __future__ import annotations
 
 from asyncpg import exceptions as pg
+from asyncpg.exceptions._base import DataError as UnsendableValue
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
@@ -25,12 +26,25 @@ def is_away(error: BaseException) -> bool:
     """Whether an error says that the database is away, overloaded or interrupted, rather than that a statement is wrong."""
     if isinstance(error, PoolTimeout):
         return True
+    if is_unstorable(error):
+        return False
     if isinstance(error, DBAPIError):
-        driver = error.orig.__cause__ if error.orig is not None else None
-        return error.connection_invalidated or isinstance(driver, _PASSING)
+        return error.connection_invalidated or isinstance(_driver_error(error), _PASSING)
     return isinstance(error, _PASSING)
+
+
+def is_unstorable(error: BaseException) -> bool:
+    """Whether a value does not fit its column: a number out of range, a time before the year 1, a NUL in a text."""
+    # The driver counts a value that it cannot send among the errors of its interface, SQLAlchemy among no kind at all.
+    return isinstance(_driver_error(error), pg.DataError | UnsendableValue)
 
 
 def is_duplicate(error: BaseException) -> bool:
     """Whether a row with this key exists already, as when two create the same thing at once."""
-    return isinstance(error, IntegrityError) and error.orig is not None and isinstance(error.orig.__cause__, pg.UniqueViolationError)
+    return isinstance(error, IntegrityError) and isinstance(_driver_error(error), pg.UniqueViolationError)
+
+
+def _driver_error(error: BaseException) -> BaseException | None:
+    if not isinstance(error, DBAPIError):
+        return error
+    return error.orig.__cause__ if error.orig is not None else None

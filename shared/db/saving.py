@@ -85,7 +85,8 @@ def many(rows: Iterable[Row[Any]], cls: type[T]) -> list[T]:
 
 def unnested(columns: Mapping[str, Any]) -> Any:
     """A FROM clause of parallel arrays: {name: SQLAlchemy type} gives one row per place, bound by those names."""
-    arrays = [bindparam(name, type_=ARRAY(kind)) for name, kind in columns.items()]
+    # One dimension: a JSON value may be a list itself, and stays one value.
+    arrays = [bindparam(name, type_=ARRAY(kind, dimensions=1)) for name, kind in columns.items()]
     return select(*(func.unnest(array).label(array.key) for array in arrays)).subquery("given")
 
 

@@ -27,6 +27,9 @@ E = TypeVar("E")
 
 MAX_DATA_BYTES = 256 * 1024
 
+THREAD_KEY = "lead_id"
+"""An event with this key is a step on the thread from a lead to a delivery, which has the lead's id: the journey."""
+
 
 class _Extensible:
     """Closed for whoever writes, open for whoever reads."""

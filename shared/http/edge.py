@@ -9,7 +9,7 @@ import functools
 from collections.abc import Awaitable, Callable, Coroutine
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -24,7 +24,7 @@ from starlette.responses import Response
 from shared.auth.access import AccessTable
 from shared.auth.tokens import InvalidToken, Principal, Verifier
 from shared.cause import Actor, Cause, Version
-from shared.db.failures import is_away
+from shared.db.failures import is_away, is_unstorable
 from shared.db.transaction import Database, Transaction
 from shared.errors import Invalid, Refusal
 from shared.http import idempotency, problems, requests
@@ -33,6 +33,7 @@ log = structlog.get_logger()
 
 REQUEST_SECONDS = 5.0
 FUTURE_TOLERANCE = timedelta(minutes=5)
+EARLIEST = datetime(1900, 1, 1, tzinfo=UTC)
 
 _VERSION: ContextVar[Version | None] = ContextVar("version of the route's result", default=None)
 
@@ -70,7 +71,9 @@ class Call:
             return self.cause
         if body.occurred_at > self.tx.now + FUTURE_TOLERANCE:
             raise Invalid.at("/occurred_at", "OCCURRED_IN_FUTURE", "A fact cannot have happened in the future.")
-        return replace(self.cause, at=body.occurred_at)
+        if body.occurred_at < EARLIEST:
+            raise Invalid.at("/occurred_at", "OCCURRED_TOO_EARLY", "A fact cannot have happened before 1900.")
+        return replace(self.cause, at=body.occurred_at.astimezone(UTC))
 
 
 class Requirement:
@@ -110,22 +113,9 @@ class EdgeRoute(APIRoute):
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         inner = super().get_route_handler()
 
-        async def handle(request: Request) -> Response:
-            work = asyncio.ensure_future(self._answer(request, inner))
-            try:
-                done, _ = await asyncio.wait({work}, timeout=REQUEST_SECONDS)
-            except asyncio.CancelledError:
-                work.cancel()
-                raise
-            if done:
-                return work.result()
-            work.cancel()  # cleaning up goes on after the answer
-            work.add_done_callback(lambda task: task.cancelled() or task.exception())
-            return _problem(request, 503, "DEADLINE_EXCEEDED", "No answer in time: the outcome is unknown. Repeat with the same key.")
+        return functools.partial(self._answer, inner=inner)
 
-        return handle
-
-    async def _answer(self, request: Request, inner: Callable[[Request], Awaitable[Response]]) -> Response:
+    async def _answer(self, request: Request, *, inner: Callable[[Request], Awaitable[Response]]) -> Response:
         edge: Edge = request.app.state.edge
         try:
             principal = await edge.verifier.verify([v for k, v in request.scope["headers"] if k == b"authorization"])
@@ -133,7 +123,7 @@ class EdgeRoute(APIRoute):
             if self.requirement.scope not in scopes:
                 return _problem(request, 403, "SCOPE_MISSING", f"This needs the scope {self.requirement.scope}.")
             asked = await requests.read(request, principal, keyed=self.keyed, bulk=self.requirement.bulk)
-            return await self._transact(request, inner, edge, asked, scopes)
+            return await _in_time(request, self._transact(request, inner, edge, asked, scopes))
         except InvalidToken:
             headers = {"WWW-Authenticate": 'Bearer error="invalid_token"'}
             return _problem(request, 401, "INVALID_TOKEN", "A valid access token is needed.", headers=headers)
@@ -222,6 +212,8 @@ def failure(request: Request, error: Exception) -> Response:
     """The answer for what nobody decided: 503 where the database is away or too slow, 500 (logged) for a defect of ours."""
     if isinstance(error, Refusal):
         return problems.of_refusal(error, trace_id=trace_id(request))
+    if is_unstorable(error):
+        return _problem(request, 422, "INVALID_CONTENT", "A value cannot be stored: a number or time out of range, or a NUL in a text.")
     if is_away(error):
         log.warning("database_unavailable", error=type(error).__name__)
         return _problem(
@@ -229,6 +221,21 @@ def failure(request: Request, error: Exception) -> Response:
         )
     log.error("request_failed", exc_info=error)
     return _problem(request, 500, "INTERNAL", "The service failed; the operators have been told.")
+
+
+async def _in_time(request: Request, work: Coroutine[Any, Any, Response]) -> Response:
+    # From here on the limit is ours; how long a body may take to arrive is limited where it is read.
+    task = asyncio.ensure_future(work)
+    try:
+        done, _ = await asyncio.wait({task}, timeout=REQUEST_SECONDS)
+    except asyncio.CancelledError:
+        task.cancel()
+        raise
+    if done:
+        return task.result()
+    task.cancel()  # cleaning up goes on after the answer
+    task.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
+    return _problem(request, 503, "DEADLINE_EXCEEDED", "No answer in time: the outcome is unknown. Repeat with the same key.")
 
 
 def _problem(request: Request, status: int, code: str, detail: str, *, headers: dict[str, str] | None = None) -> Response:

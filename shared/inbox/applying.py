@@ -11,6 +11,7 @@ from uuid import UUID
 
 import structlog
 from sqlalchemy import ARRAY, BigInteger, Integer, Text, Uuid, bindparam, text
+from sqlalchemy.exc import IntegrityError
 
 from shared.db.failures import is_away, is_duplicate
 from shared.db.transaction import Database, Transaction
@@ -71,7 +72,7 @@ class Applier:
         Raises LostPosition, and whatever passes by itself (the database away, a conflict of locks).
         """
         try:
-            await self._transact(records, positions)
+            await self._transact_again_if_duplicate(records, positions)
         except LostPosition:
             raise
         except Exception as error:
@@ -85,6 +86,15 @@ class Applier:
             right = [record for record in records[middle:] if (record.topic, record.part) not in stopped]
             return halted + (await self.apply(right, positions) if right else [])
         return []
+
+    async def _transact_again_if_duplicate(self, records: Sequence[Record], positions: dict[Part, int]) -> None:
+        try:
+            await self._transact(records, positions)
+        except IntegrityError as error:
+            if not is_duplicate(error):
+                raise
+            # Somebody created the same thing at the same moment; the second attempt sees it.
+            await self._transact(records, positions)
 
     async def _transact(self, records: Sequence[Record], positions: dict[Part, int]) -> None:
         received = [(self.listens_to[record.topic], decode(record, self.listens_to)) for record in records]
@@ -107,7 +117,7 @@ class Applier:
 
 def is_passing(error: BaseException) -> bool:
     """Whether trying the chunk again may help."""
-    return is_away(error) or is_duplicate(error) or isinstance(error, NotKnownYet | Unavailable)
+    return is_away(error) or isinstance(error, NotKnownYet | Unavailable)
 
 
 async def _move(tx: Transaction, moves: Mapping[Part, int], positions: Mapping[Part, int]) -> None:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Coroutine, Iterable, Sequence
 from contextlib import suppress
-from typing import Any
+from typing import Any, TypeVar
 
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
-from aiokafka.errors import KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
+from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
 from aiokafka.structs import ConsumerRecord
 from sqlalchemy import ARRAY, BigInteger, Integer, Text, bindparam, text
 
@@ -24,12 +24,16 @@ from shared.telemetry import metrics
 
 log = structlog.get_logger()
 
+T = TypeVar("T")
+
 Fetched = ConsumerRecord[Any, Any]
 
 CHUNK_RECORDS = 1000
 POLL_MS = 200
+START_SECONDS = 15.0
 POSITION_SECONDS = 3.0
 COMMIT_SECONDS = 1.0
+COMMIT_TIMEOUT_SECONDS = 2.0
 MAX_BACKOFF_SECONDS = 5.0
 # Below max_poll_interval_ms (5 min): a longer wait leaves the group on purpose.
 RETRY_SECONDS = 240.0
@@ -63,6 +67,7 @@ class Consumer:
         self._committed = 0.0
         self._failures = 0
         self._trouble: str | None = "not connected yet"
+        self._silence: str | None = None
 
     @property
     def topics(self) -> list[str]:
@@ -75,7 +80,7 @@ class Consumer:
             return "halted: " + ", ".join(f"{topic}/{part} at {one.offset} ({one.reason})" for (topic, part), one in self._halted.items())
         if self._trouble is None and time.monotonic() - self._progress > STALE_SECONDS:
             return f"no progress for {STALE_SECONDS:.0f} s"
-        return self._trouble
+        return self._trouble or self._silence
 
     def stop(self) -> None:
         """Asks it to finish its transaction and leave."""
@@ -114,8 +119,8 @@ class Consumer:
         )
         try:
             consumer.subscribe(topics=self.topics, listener=_Assigned(self, consumer))
-            async with asyncio.timeout(15):
-                await consumer.start()
+            async with asyncio.timeout(START_SECONDS):
+                await _unless(self._stopping, consumer.start())
             while not self._stopping.is_set():
                 await self._step(consumer)
             await self._commit(consumer, at_most_every=0)
@@ -124,8 +129,13 @@ class Consumer:
 
     async def _step(self, consumer: AIOKafkaConsumer) -> None:
         try:
-            fetched = await _poll(consumer, self._stopping)
+            # getmany ignores its time-out during a rebalance.
+            fetched = await _unless(self._stopping, consumer.getmany(timeout_ms=POLL_MS)) or {}
         except (NoOffsetForPartitionError, OffsetOutOfRangeError):
+            await self.position(consumer, consumer.assignment())
+            return
+        if any((tp.topic, tp.partition) not in self._positions for tp in consumer.assignment()):
+            # PostgreSQL did not answer at the assignment, and aiokafka reads from where Kafka's own advisory offset stands.
             await self.position(consumer, consumer.assignment())
             return
         self._failures, self._trouble = 0, None
@@ -162,7 +172,7 @@ class Consumer:
         waited_since = time.monotonic()
         delay = 0.05
         while not self._stopping.is_set():
-            chunk = [one for one in records if self._is_next((one.topic, one.part), one.offset)]
+            chunk = self._next_in_line(records)
             if not chunk:
                 return
             try:
@@ -182,9 +192,17 @@ class Consumer:
                         await self._stopping.wait()
                 delay = min(delay * 2, MAX_BACKOFF_SECONDS)
 
-    def _is_next(self, part: Part, offset: int) -> bool:
-        # Only what is still ours, not applied yet, and not behind a record that halts its partition.
-        return part not in self._halted and offset >= self._positions.get(part, offset + 1)
+    def _next_in_line(self, records: Sequence[Record]) -> list[Record]:
+        # Only what is still ours, not behind a record that halts its partition, and without a gap from the position on:
+        # the position may have been read again since these records were fetched, and moving it over a gap would lose events.
+        expected = dict(self._positions)
+        chunk: list[Record] = []
+        for one in records:
+            part = (one.topic, one.part)
+            if part not in self._halted and expected.get(part) == one.offset:
+                expected[part] += 1
+                chunk.append(one)
+        return chunk
 
     def _halt(self, consumer: AIOKafkaConsumer, halted: Halted) -> None:
         topic, part = halted.part
@@ -198,7 +216,10 @@ class Consumer:
         """Puts every assigned partition where PostgreSQL says. A log that does not reach from there on halts its partition."""
         async with self._seeking, asyncio.timeout(POSITION_SECONDS):
             parts = list(assigned)
-            self._positions = {}
+            for topic, part in self._halted:  # it is tried again, and halts again unless somebody has mended it
+                with suppress(IllegalStateError):
+                    consumer.resume(TopicPartition(topic, part))
+            self.forget()
             beginnings = await consumer.beginning_offsets(parts) if parts else {}
             ends = await consumer.end_offsets(parts) if parts else {}
             positions = await self._read_positions({(tp.topic, tp.partition): beginnings[tp] for tp in parts})
@@ -206,9 +227,7 @@ class Consumer:
                 part = (tp.topic, tp.partition)
                 self._positions[part] = position = positions[part]
                 consumer.seek(tp, position)
-                if beginnings[tp] <= position <= ends[tp]:
-                    self._halted.pop(part, None)
-                else:
+                if not beginnings[tp] <= position <= ends[tp]:
                     self._halt(consumer, Halted(part, position, "log_start" if position < beginnings[tp] else "log_end"))
 
     async def _read_positions(self, beginnings: dict[Part, int]) -> dict[Part, int]:
@@ -218,20 +237,28 @@ class Consumer:
             return {(row.topic, row.part): row.next_offset for row in await tx.all(_READ, names)}
 
     def forget(self) -> None:
-        """The partitions were taken away: what is read of them now is not ours to apply."""
+        """The partitions were taken away: what is read of them now is not ours to apply, and their troubles are another's."""
         self._positions = {}
+        for (topic, part), halted in self._halted.items():
+            metrics.CONSUMER_HALTED.labels(topic, part, halted.reason).set(0)
+        self._halted = {}
 
     async def _commit(self, consumer: AIOKafkaConsumer, *, at_most_every: float) -> None:
-        # Advisory: lag displays read it, nothing else.
+        # Advisory: lag displays read it, and it shows that a broker answers; a poll only comes back empty when none does.
         if time.monotonic() - self._committed < at_most_every:
             return
         self._committed = time.monotonic()
         ours = consumer.assignment()
         offsets = {TopicPartition(*part): offset for part, offset in self._positions.items() if TopicPartition(*part) in ours}
         if offsets:
-            with suppress(KafkaError, TimeoutError):
-                async with asyncio.timeout(2):
+            try:
+                async with asyncio.timeout(COMMIT_TIMEOUT_SECONDS):
                     await consumer.commit(offsets)
+                self._silence = None
+            except (CommitFailedError, IllegalStateError):
+                pass  # the group is about to share the partitions anew
+            except (KafkaError, TimeoutError):
+                self._silence = "Kafka does not answer"
 
     def _show_lag(self, consumer: AIOKafkaConsumer) -> None:
         for (topic, part), position in self._positions.items():
@@ -261,9 +288,9 @@ def _record(found: Fetched) -> Record:
     return Record(found.topic, found.partition, found.offset, found.key, found.headers, found.value)
 
 
-async def _poll(consumer: AIOKafkaConsumer, halt: asyncio.Event) -> dict[TopicPartition, list[Fetched]]:
-    # getmany ignores its time-out during a rebalance, so it is raced with the stop event; cancelling it is harmless.
-    got, stopped = asyncio.ensure_future(consumer.getmany(timeout_ms=POLL_MS)), asyncio.ensure_future(halt.wait())
+async def _unless(halt: asyncio.Event, work: Coroutine[Any, Any, T]) -> T | None:
+    # Races what may wait for long with the stop event; cancelling a poll or a start is harmless.
+    got, stopped = asyncio.ensure_future(work), asyncio.ensure_future(halt.wait())
     try:
         await asyncio.wait((got, stopped), return_when=asyncio.FIRST_COMPLETED)
     finally:
@@ -271,7 +298,7 @@ async def _poll(consumer: AIOKafkaConsumer, halt: asyncio.Event) -> dict[TopicPa
         if not got.done():
             got.cancel()
             await asyncio.wait((got,))
-    return got.result() if not got.cancelled() else {}
+    return got.result() if not got.cancelled() else None
 
 
 async def close(consumer: AIOKafkaConsumer) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -92,14 +93,17 @@ def _uuid(headers: Mapping[str, str], name: str) -> UUID:
 
 
 def _number(headers: Mapping[str, str], name: str) -> int:
-    try:
-        return int(headers[name])
-    except (KeyError, ValueError):
-        raise Undecodable("BAD_HEADER", name) from None
+    text = headers.get(name, "")
+    if not re.fullmatch(r"[1-9][0-9]{0,17}", text):
+        raise Undecodable("BAD_HEADER", name)
+    return int(text)
 
 
 def _instant(headers: Mapping[str, str], name: str) -> datetime:
     try:
-        return datetime.fromisoformat(headers[name]).astimezone(UTC)
-    except (KeyError, ValueError):
+        instant = datetime.fromisoformat(headers[name])
+        if instant.tzinfo is None:
+            raise ValueError
+        return instant.astimezone(UTC)
+    except (KeyError, ValueError, OverflowError):
         raise Undecodable("BAD_HEADER", name) from None

@@ -108,7 +108,7 @@ class Relay:
                 if self._stopping.is_set():
                     return
             cursor = await self._open(connection)
-            log.info("relay_leads", base=cursor.base)
+            log.info("relay_elected", base=cursor.base)
             await connection.add_listener(CHANNEL, lambda *_: self._wake.set())
             producer = await producing.start(self._bootstrap, self._client_id)
             try:

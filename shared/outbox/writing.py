@@ -78,8 +78,8 @@ def _headers(row: Outgoing, kind: language.EventType, event_id: UUID, subject: U
         ("ce_aggregatesequence", str(sequence)),
         ("content-type", "application/json"),
     ]
-    if kind.key == "lead_id":
-        headers.append(("ce_journeyid", str(row.event.lead_id)))
+    if kind.key == language.THREAD_KEY:
+        headers.append(("ce_journeyid", str(getattr(row.event, kind.key))))
     if row.cause.traceparent:
         headers.append(("traceparent", row.cause.traceparent))
     return headers

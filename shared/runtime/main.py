@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import sys
 from collections.abc import Coroutine
 from typing import Any
 
 import pydantic
 import structlog
+from pydantic_settings import SettingsError
 
 from shared.auth.failures import Misconfigured
 from shared.db import migrating
@@ -25,6 +27,8 @@ ROLES = ("api", "worker", "all")
 JOBS = ("migrate", "provision")
 EX_CONFIG = 78
 """Exit code for what only a person can mend: settings, keys, ports, topics that break their contract."""
+
+_FOR_A_PERSON = (Misconfigured, PortInUse, topics.DifferentTopic)
 
 log = structlog.get_logger()
 
@@ -44,15 +48,19 @@ def run(service: Service, what: str) -> int:
         for found in error.errors(include_input=False, include_url=False, include_context=False):
             print(f"BATON_{'_'.join(str(part) for part in found['loc'][:1]).upper()}: {found['msg']}", file=sys.stderr)  # noqa: T201
         return EX_CONFIG
+    except SettingsError as error:  # the message names the field, never the value
+        named = re.search(r'"(\w+)"', str(error))
+        print(f"BATON_{named[1].upper() if named else ''}: not valid JSON", file=sys.stderr)  # noqa: T201
+        return EX_CONFIG
     logs.configure(service.name, settings.log_level)
     try:
         _run(Process(service, settings).run(what) if what in ROLES else _job(service, settings, what), uvloop=what == "api")
-    except (Misconfigured, PortInUse, topics.DifferentTopic) as error:
+    except _FOR_A_PERSON as error:
         log.critical("misconfigured", reason=str(error))
         return EX_CONFIG
     except EndedByItself as error:
         log.critical("ended", task=str(error))
-        return 1
+        return EX_CONFIG if isinstance(error.__cause__, _FOR_A_PERSON) else 1
     except Exception as error:
         log.critical("failed", reason=f"{type(error).__name__}: {error}", exc_info=None if is_away(error) else error)
         return 1

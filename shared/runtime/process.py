@@ -102,12 +102,16 @@ class Process:
         )
 
         async def consume() -> None:
-            await self._prepare(consumer)
-            await consumer.run()
+            preparing = asyncio.create_task(self._prepare(consumer), name="preparation")
+            await asyncio.wait({preparing})
+            if not preparing.cancelled():
+                preparing.result()
+                await consumer.run()
 
         async def stop() -> None:
             consumer.stop()
             relay.stop()
+            await self._cancel("preparation")  # it may wait for a broker that does not come back
 
         async def relay_trouble() -> str | None:
             return relay.trouble

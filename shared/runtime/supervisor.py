@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,7 +27,7 @@ class Supervisor:
     on_stop: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
 
     async def run(self) -> None:
-        """Runs until SIGTERM or SIGINT, then stops within 25 s. Raises EndedByItself if a task ends before that."""
+        """Runs until SIGTERM or SIGINT, then stops within 25 s. Raises EndedByItself from the error of a task that ends before that."""
         asked = asyncio.Event()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -42,7 +42,7 @@ class Supervisor:
         await self._stop(running)
         waiting.cancel()
         if failed:
-            raise EndedByItself(", ".join(task.get_name() for task in failed))
+            raise EndedByItself(", ".join(task.get_name() for task in failed)) from _cause(failed)
 
     async def _stop(self, running: set[asyncio.Task[None]]) -> None:
         try:
@@ -55,3 +55,7 @@ class Supervisor:
             log.error("stop_took_too_long", running=[task.get_name() for task in running if not task.done()])
         for task in running:
             task.cancel()
+
+
+def _cause(failed: Sequence[asyncio.Task[Any]]) -> BaseException | None:
+    return next((error for task in failed if not task.cancelled() and (error := task.exception())), None)

@@ -42,8 +42,8 @@ async def provision(bootstrap: str, owner: str, *, topic_prefix: str, replicatio
     language.load()
     names = [topic_prefix + kind.name for cls in language.declared() if (kind := language.type_of(cls)).producer == owner]
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
-    await admin.start()
     try:
+        await admin.start()
         wanted = [NewTopic(name, PARTITIONS, replication, topic_configs=contract(replication)) for name in names]
         answer: Any = await admin.create_topics(wanted)
         created: list[str] = []
@@ -61,8 +61,8 @@ async def provision(bootstrap: str, owner: str, *, topic_prefix: str, replicatio
 async def check(bootstrap: str, topics: Iterable[str], *, replication: int) -> None:
     """Waits until all topics exist. Raises DifferentTopic for one that breaks its contract, KafkaError while no broker answers."""
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
-    await admin.start()
     try:
+        await admin.start()
         missing = set(topics)
         while missing:
             present = set(await admin.list_topics())

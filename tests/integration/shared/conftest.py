@@ -1,21 +1,22 @@
-"""The kernel alone: its tables and one of a sample service, without a schema history."""
+"""The kernel alone: its tables and those of a sample service."""
 
 from __future__ import annotations
 
+import itertools
 import os
-from collections.abc import AsyncIterator, Callable
-from datetime import UTC, datetime
-from typing import Any
+from collections.abc import AsyncIterator
 
 import asyncpg
 import pytest
-from sqlalchemy import text
 
 from baton.local.servers import Servers
-from shared.db import kernel
+from shared.db import migrating
 from shared.db.transaction import Database
 from shared.runtime.service import Service
 from tests.integration.shared import sample
+
+WORKER = os.environ.get("PYTEST_XDIST_WORKER", "w0")
+_numbers = itertools.count(1)
 
 
 @pytest.fixture(scope="session")
@@ -24,38 +25,38 @@ def service() -> Service:
 
 
 @pytest.fixture(scope="session")
-async def database_url(servers: Servers, service: Service) -> str:
-    return await new_database(servers, f"{os.environ.get('PYTEST_XDIST_WORKER', 'w0')}_kernel")
+async def template(servers: Servers, service: Service) -> str:
+    """The name of a migrated database that nobody is connected to, so that others are copied from it."""
+    name = f"{WORKER}_kernel_template"
+    await create_database(servers, name)
+    await migrating.migrate(service.folder, servers.database_url(name, service.name))
+    return name
 
 
-async def new_database(servers: Servers, name: str) -> str:
-    """An empty database with the kernel's tables and the sample's."""
-    connection = await asyncpg.connect(servers.postgres_dsn())
-    await connection.execute(f"DROP DATABASE IF EXISTS {name}")
-    await connection.execute(f"CREATE DATABASE {name} OWNER sales")
-    await connection.close()
-    url = servers.database_url(name, "sales")
-    database = Database(url, service="sales")
-    statements: list[str] = []
-    kernel.create(_Collected(statements.append))
-    async with database.engine.begin() as given:
-        for statement in statements:
-            await given.execute(text(statement))
-        await given.run_sync(sample.notes.create)
-        await kernel.create_partitions(given, datetime.now(UTC).date())
-    await database.close()
-    return url
-
-
-class _Collected:
-    def __init__(self, add: Callable[[str], None]) -> None:
-        self.execute: Callable[[str], Any] = add
+@pytest.fixture(scope="session")
+async def database_url(servers: Servers, service: Service, template: str) -> str:
+    await create_database(servers, f"{WORKER}_kernel", template)
+    return servers.database_url(f"{WORKER}_kernel", service.name)
 
 
 @pytest.fixture
-async def fresh_database(servers: Servers) -> AsyncIterator[Database]:
+async def alone(servers: Servers, service: Service, template: str) -> AsyncIterator[Database]:
     """A database of its own for one test."""
-    name = f"{os.environ.get('PYTEST_XDIST_WORKER', 'w0')}_alone"
-    database = Database(await new_database(servers, name), service="sales")
+    name = f"{WORKER}_kernel_alone"
+    await create_database(servers, name, template)
+    database = Database(servers.database_url(name, service.name), service=service.name, pool_size=30)
     yield database
     await database.close()
+
+
+@pytest.fixture
+def prefix(topic_prefix: str) -> str:
+    """Keeps the topics and groups of one test from those of another."""
+    return f"{topic_prefix}{next(_numbers)}."
+
+
+async def create_database(servers: Servers, name: str, template: str = "template1") -> None:
+    connection = await asyncpg.connect(servers.postgres_dsn())
+    await connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+    await connection.execute(f"CREATE DATABASE {name} OWNER sales TEMPLATE {template}")
+    await connection.close()

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-import tempfile
+import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 from pydantic import Field
-from sqlalchemy import Column, Integer, MetaData, Table, Text, Uuid, bindparam, select
+from sqlalchemy import BigInteger, Column, Identity, Integer, MetaData, Table, Text, Uuid, bindparam, func, select
 
 from shared.db import saving
 from shared.db.tables import NAMING, kernel_tables
 from shared.db.transaction import Transaction
 from shared.db.types import Instant
 from shared.errors import Conflict, Invalid, NotKnownYet
-from shared.events.sales.offers import LeadAccepted
+from shared.events.language import Received, type_of
+from shared.events.sales.offers import LeadAccepted, LeadRejected
 from shared.http import edge
 from shared.http.bodies import Answer, Command, ItemList, Result, Results
 from shared.http.edge import Call, requires
@@ -34,6 +36,17 @@ notes = Table(
     Column("recorded_at", Instant, nullable=False),
     Column("version", Integer, nullable=False),
 )
+seen = Table(
+    "seen",
+    METADATA,
+    Column("place", BigInteger, Identity(), primary_key=True),
+    Column("event_id", Uuid, nullable=False),
+    Column("topic", Text, nullable=False),
+    Column("subject", Uuid, nullable=False),
+    Column("sequence", BigInteger, nullable=False),
+)
+"""What the handlers were given. No unique key: a second effect would show."""
+
 LOCK = select(notes).where(notes.c.note_id == bindparam("note_id")).with_for_update()
 LIST = select(notes).order_by(notes.c.recorded_at, notes.c.note_id).limit(bindparam("limit"))
 
@@ -102,6 +115,11 @@ async def write_note(body: WriteNote, call: Annotated[Call, requires("notes:writ
         raise Invalid.at("/text", "NONSENSE", "This makes no sense.")
     if body.text == "break":
         raise RuntimeError("secret inside")
+    if body.text == "hang":
+        await asyncio.Event().wait()
+    if body.text == "sleep":
+        for _ in range(10):
+            await call.tx.execute(select(func.pg_sleep(2)))
     return NoteOut.model_validate(saved)
 
 
@@ -112,6 +130,12 @@ async def change_note(note_id: UUID, body: WriteNote, call: Annotated[Call, requ
     return NoteOut.model_validate(
         await save(call.tx, Note(note_id=note_id, text=body.text, recorded_at=note.recorded_at, version=note.version), call)
     )
+
+
+@router.put("/notes/{note_id}")
+async def replace_note(note_id: UUID, body: WriteNote, call: Annotated[Call, requires("notes:write", if_match=True)]) -> NoteOut:
+    """Replaces a note."""
+    return await change_note(note_id, body, call)
 
 
 @router.post("/notes/batch")
@@ -144,20 +168,45 @@ async def list_notes(page: Annotated[PageRequest, page_request()], call: Annotat
     return page.answer(found, key=lambda note: (note.recorded_at, note.note_id), out=NoteOut.model_validate)
 
 
-ACCESS = """
-roles: {writer: ["notes:write", "notes:read"], reader: ["notes:read"]}
-routes:
-  POST /v1/notes: notes:write
-  POST /v1/notes/batch: notes:write
-  POST /v1/notes/{note_id}/change: notes:write
-  GET /v1/notes: notes:read
-  GET /v1/notes/{note_id}: notes:read
-topics: {produces: [lead-accepted], consumes: []}
-"""
+@router.get("/bounded/{number}")
+async def get_bounded(number: int, call: Annotated[Call, requires("notes:read")]) -> Result:
+    """Asks the database for a number that may be none of its."""
+    found = await call.tx.first(select(notes.c.version).where(notes.c.version == bindparam("number", type_=Integer)), {"number": number})
+    return Result(index=0, status="unchanged", version=found.version if found else None)
+
+
+def rejected(note_id: UUID, at: object) -> LeadRejected:
+    """Another event of this service about the same note."""
+    return LeadRejected(
+        lead_id=note_id,
+        decision_id=note_id,
+        routing_id=note_id,
+        phase="before_acceptance",
+        rejected_by_id=note_id,
+        rejected_at=at,
+        reason_code="other",
+        note_id=None,
+        suggested_disposition="recycle",
+        touch_count=0,
+    )
+
+
+async def remember(tx: Transaction, events: Sequence[Received[Any]]) -> None:
+    """An effect that can be counted."""
+    rows = [
+        {
+            "event_id": received.id,
+            "topic": type_of(type(received.event)).name,
+            "subject": received.event.lead_id,
+            "sequence": received.sequence,
+        }
+        for received in events
+    ]
+    await tx.execute(seen.insert(), rows)
 
 
 def service() -> Service:
-    """The sample, in a folder that holds its access table."""
-    folder = Path(tempfile.mkdtemp(prefix="baton-sample-"))
-    (folder / "access.yaml").write_text(ACCESS)
-    return Service(name="sales", metadata=METADATA, routers=[router], handlers={}, folder=folder)
+    """The sample."""
+    handlers = {LeadAccepted: [remember], LeadRejected: [remember]}
+    folder = Path(__file__).parent / "sample_service"
+    return Service(name="sales", metadata=METADATA, routers=[router], handlers=handlers, folder=folder)

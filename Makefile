@@ -1,0 +1,71 @@
+# `make` alone prints the targets. Every target sets up what it needs; nothing has to be done by hand before.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+STATE ?= .baton
+BATON_DATA ?= ../shared/data
+export BATON_DATA
+
+.DEFAULT_GOAL := help
+.PHONY: help demo run stop status logs reset test test-data test-faults lint format contracts lock clean
+
+help: ## print this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+$(READY): requirements-dev.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v < (3, 14) else f"Baton needs Python 3.11 to 3.13, this is {v[0]}.{v[1]}: make PYTHON=python3.12")'
+	@echo "setting up $(VENV) (once)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements-dev.txt
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $(READY)
+
+demo: $(READY) ## set up, start everything, play a market through it, show what happened
+	@$(BIN)/baton up --state $(STATE)
+	@$(BIN)/baton demo --state $(STATE)
+
+run: $(READY) ## start PostgreSQL, Kafka and the four services on this machine
+	@$(BIN)/baton up --state $(STATE)
+
+stop: $(READY) ## stop what `make run` or `make demo` started
+	@$(BIN)/baton stop --state $(STATE)
+
+status: $(READY) ## show each process with port, pid, readiness and log file
+	@$(BIN)/baton status --state $(STATE)
+
+logs: $(READY) ## show the end of the log files
+	@$(BIN)/baton logs --state $(STATE)
+
+reset: $(READY) ## stop everything and remove all databases and events
+	@$(BIN)/baton reset --yes --state $(STATE)
+
+test: $(READY) ## unit, integration, contract and end-to-end tests on real PostgreSQL and Kafka
+	@$(BIN)/pytest -q -n 2 --dist loadfile tests/unit tests/integration tests/contract tests/e2e
+
+test-data: $(READY) ## import real data and compare every figure (folder: BATON_DATA)
+	@$(BIN)/pytest -q tests/data
+
+test-faults: $(READY) ## kill and stop parts under load and compare the figures
+	@$(BIN)/pytest -q tests/faults
+
+lint: $(READY) ## format, lint, types, import rules
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/basedpyright
+	@$(BIN)/lint-imports
+
+format: $(READY) ## format the code
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+contracts: $(READY) ## write the generated API documents, event schemas and catalogue anew
+	@$(BIN)/python -m tests.contract.write
+
+lock: $(READY) ## resolve the requirements files anew, with hashes
+	@$(BIN)/pip install --quiet --disable-pip-version-check uv
+	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-annotate --no-header --no-emit-index-url pyproject.toml --output-file requirements.txt
+	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-annotate --no-header --no-emit-index-url pyproject.toml --group dev --output-file requirements-dev.txt
+
+clean: ## remove the virtual environment and caches (the state stays: see `make reset`)
+	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis .import_linter_cache *.egg-info build

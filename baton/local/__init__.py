@@ -1,0 +1,1 @@
+"""PostgreSQL, Kafka and the four services on one machine, without Docker."""

@@ -1,0 +1,1 @@
+"""Figures from the measures of the services, joined by id."""

@@ -1,0 +1,59 @@
+"""When has everything been applied? The services' own metrics say so: nothing unpublished, nothing unread, several times in a row."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from collections.abc import Mapping
+
+import httpx2
+
+from baton import CommandError
+
+ROUNDS = 4
+ROUND_SECONDS = 0.25
+_WAITING = re.compile(r"^baton_(?:consumer_lag_records\{[^}]*\}|outbox_oldest_unpublished_seconds|relay_blocked) ([0-9.e+-]+)$", re.M)
+_PUBLISHED = re.compile(r'^baton_relay_published_total\{topic="[^"]+"\} ([0-9.e+]+)$', re.M)
+_LEADS = re.compile(r"^baton_relay_is_leader 1\.0$", re.M)
+
+
+async def settle(internal_addresses: Mapping[str, str], *, seconds: float = 120.0) -> None:
+    """Waits until four looks in a row find every event published and applied. Raises CommandError, naming who lags, after `seconds`."""
+    until = time.monotonic() + seconds
+    quiet, published_before = 0, -1.0
+    async with httpx2.AsyncClient(timeout=5.0, trust_env=False) as http:
+        while quiet < ROUNDS:
+            lagging, published = [], 0.0
+            for service, address in internal_addresses.items():
+                text = (await http.get(f"{address}/metrics")).text
+                if not _LEADS.search(text) or any(float(value) > 0 for value in _WAITING.findall(text)):
+                    lagging.append(service)
+                published += sum(float(value) for value in _PUBLISHED.findall(text))
+            quiet = quiet + 1 if not lagging and published == published_before else 0
+            published_before = published
+            if quiet < ROUNDS and time.monotonic() > until:
+                raise CommandError(f"events still wait after {seconds:.0f} s at: {', '.join(lagging) or 'nobody, but more keep coming'}")
+            await asyncio.sleep(ROUND_SECONDS)
+
+
+async def count_events(bootstrap: str) -> dict[str, int]:
+    """How many records each topic of the published language holds, from Kafka itself."""
+    from aiokafka import AIOKafkaConsumer, TopicPartition
+
+    from shared.events import language
+    from shared.runtime.topics import PARTITIONS
+
+    language.load()
+    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap)
+    await consumer.start()
+    try:
+        counts: dict[str, int] = {}
+        for cls in language.declared():
+            name = language.type_of(cls).name
+            parts = [TopicPartition(name, part) for part in range(PARTITIONS)]
+            ends, beginnings = await consumer.end_offsets(parts), await consumer.beginning_offsets(parts)
+            counts[name] = sum(ends[part] - beginnings[part] for part in parts)
+        return counts
+    finally:
+        await consumer.stop()

@@ -1,0 +1,79 @@
+"""The demo from begin to end: play what was not played yet, wait, and show it."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Awaitable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from baton import CommandError
+from baton import client as api
+from baton.report import display as report_display
+from baton.report import reading
+from baton.world import display, market, playing, settling
+
+JOURNEY_STAGES = ("captured", "qualified", "routed", "accepted", "opportunity", "won", "promised", "shipped", "delivered")
+
+
+async def tell(leads: int, seed: int, state: Path | None, console: Console) -> None:
+    """Plays and shows. CommandError if something is refused, or not applied in time."""
+    folder = api.state_folder(state)
+    site = api.find_site(state)
+    profile = json.loads((folder / api.PROFILE).read_text())
+    internal = {name: where["internal_url"] for name, where in profile["services"].items()}
+    remembered = folder / "world.json"
+    known = json.loads(remembered.read_text()) if remembered.is_file() else {}
+    begun = known.get(f"{seed}-{leads}", {"today": datetime.now(UTC).date().isoformat(), "played": False})
+    plan = list(market.plan(seed, leads, datetime.fromisoformat(begun["today"]).replace(tzinfo=UTC)))
+    if begun["played"]:
+        console.print(f"This market of {leads:,} leads was played before; showing what is there.\n")
+    else:
+        remembered.write_text(json.dumps(known | {f"{seed}-{leads}": begun}))
+        player = playing.Player(site, seed, datetime.fromisoformat(begun["today"]).date())
+        await _play(player, plan, internal, console)
+        remembered.write_text(json.dumps(known | {f"{seed}-{leads}": begun | {"played": True}}))
+    await _show(site, profile, plan, console)
+
+
+async def _play(player: playing.Player, plan: list[market.Planned], internal: dict[str, str], console: Console) -> None:
+    async with player.at_work():
+        await _step(console, "marketing captures {} leads, handoff decides on them", player.capture(plan), internal)
+        await _step(console, "sales answers {} offers", player.answer_offers(plan), internal)
+        await _step(console, "sales works on {} opportunities", player.sell(plan), internal)
+        await _step(console, "distribution fulfils {} orders", player.fulfil(plan), internal)
+
+
+async def _step(console: Console, text: str, work: Awaitable[int], internal: dict[str, str]) -> None:
+    started = time.perf_counter()
+    with console.status(text.format("…")):
+        count = await work
+        await settling.settle(internal)
+    console.print(f"[green]✓[/] {text.format(f'{count:,}')} [dim]({time.perf_counter() - started:.1f} s, every event applied)[/]")
+
+
+async def _show(site: api.Site, profile: dict[str, Any], plan: list[market.Planned], console: Console) -> None:
+    roles = {service: ["reader"] for service in api.SERVICES}
+    async with api.Client(site, roles=roles, subject="demo-reader", patience=15) as client:
+        report = await reading.read(client, reading.Question(source=market.SOURCE, by="channel"))
+        console.print(report_display.shown(report))
+        journey = await _complete_journey(client, plan)
+        explanation = await client.get("handoff", f"/v1/leads/{journey['journey_id']}/explain")
+        console.print(display.journey(journey))
+        console.print(display.decision(explanation))
+        console.print(display.topics(await settling.count_events(profile["kafka"])))
+        console.print(display.next_steps(profile, journey["journey_id"]))
+
+
+async def _complete_journey(client: api.Client, plan: list[market.Planned]) -> dict[str, Any]:
+    for planned in plan:
+        course = planned.course
+        if course.answer == "accept" and course.close == "won" and course.fulfilment == "delivered":
+            journey = await client.get("handoff", f"/v1/journeys/{planned.lead_id}")
+            if all(stage["status"] == "passed" for stage in journey["stages"]):
+                return journey
+    raise CommandError(f"no journey of the demo went through all of {', '.join(JOURNEY_STAGES)}")

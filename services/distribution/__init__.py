@@ -1,0 +1,1 @@
+"""Distribution: orders of won deals, and their way to the customer."""

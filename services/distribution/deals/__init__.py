@@ -1,0 +1,1 @@
+"""What distribution has heard of deals that closed."""

@@ -1,0 +1,24 @@
+"""What is done with deals."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from services.distribution.deals import domain, store
+from services.distribution.deals.domain import Deal
+from shared.db.saving import Change
+from shared.db.transaction import Transaction
+from shared.events.language import Received
+from shared.events.sales.deals import DealClosed
+
+
+async def note_deals(tx: Transaction, received: Sequence[Received[DealClosed]]) -> dict[UUID, Deal]:
+    """How each of these deals closed last, by id, whatever order their closes arrived in."""
+    known = await store.lock_deals(tx, {each.event.deal_id for each in received})
+    heard = dict(known)
+    causes = {each.event.deal_id: each.cause for each in received}
+    for each in received:
+        heard[each.event.deal_id] = domain.hear(heard.get(each.event.deal_id), each.event, now=tx.now)
+    await store.save_deals(tx, [Change(deal, (), causes[deal_id]) for deal_id, deal in heard.items() if deal != known.get(deal_id)])
+    return heard

@@ -1,0 +1,1 @@
+"""Decisions about leads, each with the trace that explains it."""

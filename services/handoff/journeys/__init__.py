@@ -1,0 +1,1 @@
+"""The ledger of every lead, from its capture to the last delivery."""

@@ -1,0 +1,1 @@
+"""The leads that handoff was told of: facts, never fields that are overwritten."""

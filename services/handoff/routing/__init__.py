@@ -1,0 +1,1 @@
+"""Where a qualified lead is sent."""

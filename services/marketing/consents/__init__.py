@@ -1,0 +1,1 @@
+"""The consent ledger: grants and withdrawals, never changed."""

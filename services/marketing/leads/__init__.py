@@ -1,0 +1,1 @@
+"""Leads: who responded, from where, with which need; each captured once."""

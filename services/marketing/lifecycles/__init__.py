@@ -1,0 +1,1 @@
+"""How far a lead has come, folded from what the other services tell."""

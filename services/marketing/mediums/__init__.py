@@ -1,0 +1,1 @@
+"""How the utm_medium of the outside maps to a medium."""

@@ -1,0 +1,1 @@
+"""The systems that send leads, each with the zone of its days."""

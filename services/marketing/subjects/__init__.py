@@ -1,0 +1,1 @@
+"""The subject register: the only place of contact data."""

@@ -1,0 +1,1 @@
+"""Sales: takes leads, works opportunities, closes deals."""

@@ -1,0 +1,1 @@
+"""How opportunities end: deals, won or lost."""

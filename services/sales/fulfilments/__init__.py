@@ -1,0 +1,1 @@
+"""A copy of what distribution tells about the orders of a deal."""

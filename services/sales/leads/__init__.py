@@ -1,0 +1,1 @@
+"""What sales knows of a lead: that it exists, and the latest decision about it."""

@@ -1,0 +1,1 @@
+"""Figures of sales over every table, read only."""

@@ -1,0 +1,6 @@
+"""Runs this service's schema history."""
+
+from services.sales.schema import METADATA
+from shared.db import migrating
+
+migrating.run(METADATA)

@@ -1,0 +1,1 @@
+"""Leads that sales is asked to take, and its answers."""

@@ -1,0 +1,13 @@
+"""The sales service on a real database."""
+
+from __future__ import annotations
+
+import pytest
+
+from services.sales.app import SERVICE
+from shared.runtime.service import Service
+
+
+@pytest.fixture(scope="session")
+def service() -> Service:
+    return SERVICE
