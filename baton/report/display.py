@@ -1,4 +1,4 @@
-"""A report on the terminal, and as JSON in which every figure is exact."""
+"""A report on the terminal, rounded for the eye, and as JSON in which every figure is exact."""
 
 from __future__ import annotations
 
@@ -7,23 +7,35 @@ from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Any
 
+from rich import box
 from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
 MISSING = "(missing)"
 
-_COUNTS = (
-    ("leads", "leads"),
-    ("qualified", "qualified"),
-    ("accepted", "accepted"),
-    ("opportunities", "opportun."),
-    ("customers", "customers"),
-    ("won_deals", "won deals"),
-    ("delivered", "delivered"),
-    ("conversion", "conversion"),
-)
-_DAYS = ("n", "min", "max", "mean", "median", "within_7", "within_30", "over_180", "negative", "zero")
+_COUNTS = {
+    "leads": "leads",
+    "qualified": "qualified",
+    "accepted": "accepted",
+    "opportunities": "opps",
+    "customers": "customers",
+    "won_deals": "won",
+    "delivered": "delivered",
+    "conversion": "conv.",
+}
+_DAYS = {
+    "n": "n",
+    "min": "min",
+    "max": "max",
+    "mean": "mean",
+    "median": "median",
+    "within_7": "≤ 7",
+    "within_30": "≤ 30",
+    "over_180": "> 180",
+    "negative": "< 0",
+    "zero": "= 0",
+}
 
 
 def to_json(report: Mapping[str, Any]) -> str:
@@ -40,16 +52,16 @@ def shown(report: Mapping[str, Any]) -> Group:
 
 
 def _counts(report: Mapping[str, Any], by: str | None) -> Table:
-    table = _table(by or "", [title for _, title in _COUNTS])
-    for value, figures in _with_total(report["groups"], report["total"]):
-        table.add_row(value, *(_cell(figures.get(name)) for name, _ in _COUNTS))
-    return table
+    return _filled(_table(by or "", "", _COUNTS), report["groups"], report["total"], _COUNTS)
 
 
 def _days(report: Mapping[str, Any], by: str | None) -> Table:
-    table = _table("days to close" + (f" by {by}" if by else ""), [name.replace("_", " ") for name in _DAYS])
-    for value, figures in _with_total(report["days_to_close_by_group"], report["days_to_close"]):
-        table.add_row(value, *(_cell(figures.get(name)) for name in _DAYS))
+    return _filled(_table(by or "", "days to close", _DAYS), report["days_to_close_by_group"], report["days_to_close"], _DAYS)
+
+
+def _filled(table: Table, groups: list[Mapping[str, Any]], total: Mapping[str, Any], columns: Mapping[str, str]) -> Table:
+    for value, figures in _with_total(groups, total):
+        table.add_row(value, *(_cell(name, figures.get(name)) for name in columns))
     return table
 
 
@@ -59,17 +71,19 @@ def _with_total(groups: list[Mapping[str, Any]], total: Mapping[str, Any]) -> It
     yield "total", total
 
 
-def _table(first: str, titles: list[str]) -> Table:
-    table = Table(first)
-    for title in titles:
-        table.add_column(title, justify="right")
+def _table(first: str, title: str, columns: Mapping[str, str]) -> Table:
+    table = Table(first, title=title or None, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for heading in columns.values():
+        table.add_column(heading, justify="right", no_wrap=True)
     return table
 
 
-def _cell(figure: object) -> str:
+def _cell(name: str, figure: object) -> str:
     if figure is None:
         return "–"
-    return f"{figure:,}" if isinstance(figure, int) else _text(figure)
+    if name == "conversion":
+        return f"{Decimal(str(figure)) * 100:.1f} %"
+    return f"{figure:,}" if isinstance(figure, int) else f"{Decimal(str(figure)):.1f}"
 
 
 def _text(figure: object) -> str:

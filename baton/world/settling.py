@@ -40,20 +40,24 @@ async def settle(internal_addresses: Mapping[str, str], *, seconds: float = 120.
 async def count_events(bootstrap: str) -> dict[str, int]:
     """How many records each topic of the published language holds, from Kafka itself."""
     from aiokafka import AIOKafkaConsumer, TopicPartition
+    from aiokafka.admin import AIOKafkaAdminClient
 
     from shared.events import language
-    from shared.runtime.topics import PARTITIONS
 
     language.load()
+    names = [language.type_of(cls).name for cls in language.declared()]
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
     consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap)
+    await admin.start()
     await consumer.start()
     try:
-        counts: dict[str, int] = {}
-        for cls in language.declared():
-            name = language.type_of(cls).name
-            parts = [TopicPartition(name, part) for part in range(PARTITIONS)]
-            ends, beginnings = await consumer.end_offsets(parts), await consumer.beginning_offsets(parts)
-            counts[name] = sum(ends[part] - beginnings[part] for part in parts)
-        return counts
+        parts = [
+            TopicPartition(topic["topic"], part["partition"])
+            for topic in await admin.describe_topics(names)
+            for part in topic["partitions"]
+        ]
+        ends, beginnings = await consumer.end_offsets(parts), await consumer.beginning_offsets(parts)
+        return {name: sum(ends[part] - beginnings[part] for part in parts if part.topic == name) for name in names}
     finally:
         await consumer.stop()
+        await admin.close()

@@ -32,7 +32,7 @@ log = structlog.get_logger()
 
 def build(name: str, routers: Sequence[APIRouter], edge: Edge | None) -> FastAPI:
     """The application of a service. Without an edge it only documents itself."""
-    app = FastAPI(
+    app = _Documented(
         title=f"Baton {name}",
         version="1",
         docs_url=None,
@@ -47,6 +47,15 @@ def build(name: str, routers: Sequence[APIRouter], edge: Edge | None) -> FastAPI
     app.state.methods = _methods(routers)
     app.add_middleware(_Around)
     return app
+
+
+class _Documented(FastAPI):
+    def openapi(self) -> dict[str, Any]:
+        document = super().openapi()
+        components = document.setdefault("components", {})
+        components.setdefault("schemas", {})["Problem"] = problems.PROBLEM_SCHEMA
+        components["securitySchemes"] = {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}}
+        return document
 
 
 def routes(routers: Sequence[APIRouter]) -> list[tuple[str, str, EdgeRoute]]:

@@ -102,6 +102,7 @@ class EdgeRoute(APIRoute):
     """One request, one transaction."""
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
+        options["responses"] = {**problems.ANY_PROBLEM, **(options.get("responses") or {})}
         super().__init__(path, _noting_version(endpoint), **options)
         found = [d.call for d in _walk(self.dependant) if isinstance(d.call, Requirement)]
         if len(found) != 1:

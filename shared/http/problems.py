@@ -128,10 +128,14 @@ def problems(*kinds: type[Refusal]) -> dict[int | str, dict[str, Any]]:
     for kind in kinds:
         status = status_of(kind)
         sentence = f"`{kind.code}`: {(kind.__doc__ or '').strip().splitlines()[0]}"
-        known = described.setdefault(status, {"description": "", "content": {MEDIA_TYPE: {"schema": PROBLEM_SCHEMA}}})
+        known = described.setdefault(status, {"description": "", "content": PROBLEM_CONTENT})
         known["description"] = f"{known['description']} {sentence}".strip()
     return described
 
+
+PROBLEM_CONTENT: dict[str, Any] = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+ANY_PROBLEM: dict[int | str, dict[str, Any]] = {"default": {"description": "Any other error.", "content": PROBLEM_CONTENT}}
+"""OpenAPI's answer for every status that a route does not list; it also keeps FastAPI from listing its own form of 422."""
 
 PROBLEM_SCHEMA: dict[str, Any] = {
     "type": "object",

@@ -158,9 +158,9 @@ _HEAD = """# Events
 
 This catalogue is generated from `shared/events`, the services' `handlers.py` and their code by `make contracts`, and compared in the tests.
 
-An event is a record on the topic of its name: CloudEvents 1.0 in binary mode, JSON as data. The key decides the partition, the subject is the
-thing whose facts `ce_aggregatesequence` numbers 1, 2, 3 … over all topics. A producer writes by the closed schema beside each example. A
-consumer reads openly: it ignores fields that it does not know and takes any text where the schema says `x-extensible-enum`.
+An event is a record on the topic of its name: CloudEvents 1.0 in binary mode, JSON as data. The key decides the partition, the subject
+is the thing whose facts `ce_aggregatesequence` numbers 1, 2, 3 … over all topics. A producer writes by the closed schema beside each
+example. A consumer reads openly: it ignores fields that it does not know and takes any text where the schema says `x-extensible-enum`.
 
 | event | version | producer | consumers | subject | key |
 |---|---|---|---|---|---|
@@ -172,10 +172,11 @@ Headers of every record:
 |---|---|
 {headers}
 
-A field enters an event with the consumer that reads it. Fixed from the first version, read or not, are *structure* (objects and lists of
-them), *ids* (with the numbers and versions that identify), *times* (days included), *status* (enumerations, and what is answered by yes or no) and *money*
-(with the quantities and shares it is computed from). The last column names the readers, else that reason. `first version` marks the few
-codes and counts that nobody reads yet: they tell of the moment of the fact and could not be added to old records later.
+A field enters an event with the consumer that reads it. Fixed from the first version, read or not, are *structure* (objects and lists
+of them), *ids* (with the numbers and versions that identify), *times* (days included), *status* (enumerations, and what is answered by
+yes or no) and *money* (with the quantities and shares it is computed from). The last column names the readers, else that reason.
+`first version` marks the few codes and counts that nobody reads yet: they tell of the moment of the fact and could not be added to old
+records later.
 """
 
 

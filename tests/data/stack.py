@@ -15,10 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aiokafka import AIOKafkaConsumer
-from aiokafka.structs import TopicPartition
 
 from baton import client as api
+from baton.world import settling
 
 PROJECT = Path(__file__).resolve().parents[2]
 QUIET_SECONDS = 4
@@ -95,15 +94,7 @@ class Stack:
 
     async def _events(self) -> dict[str, int]:
         address = json.loads((self.state / "profile.json").read_bytes())["kafka"]
-        consumer = AIOKafkaConsumer(bootstrap_servers=address)
-        await consumer.start()
-        try:
-            topics = sorted(topic for topic in await consumer.topics() if not topic.startswith("_"))
-            parts = [TopicPartition(topic, part) for topic in topics for part in consumer.partitions_for_topic(topic) or ()]
-            ends = await consumer.end_offsets(parts)
-            return {topic: sum(end for part, end in ends.items() if part.topic == topic) for topic in topics}
-        finally:
-            await consumer.stop()
+        return await settling.count_events(address)
 
 
 def until_true(condition: Callable[[], bool], seconds: float, process: subprocess.Popen[str]) -> None:

@@ -90,10 +90,10 @@ class OrderLine:
 
     @property
     def status(self) -> FulfilmentStatus:
-        """Where the line stands, by exact quantities."""
+        """Where the line stands, by exact quantities; shipped: some of it has left, and some is still to come."""
         if not self.to_deliver:
             return "delivered" if self.delivered_quantity else "cancelled"
-        return "shipped" if self.fulfilment_type == "goods" and not self.open else "received"
+        return "shipped" if self.left else "received"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -271,13 +271,12 @@ def moved(order: Order, changed: Iterable[OrderLine]) -> Order:
 
 
 def _status(lines: Sequence[OrderLine]) -> FulfilmentStatus:
-    live = [line for line in lines if line.status != "cancelled"]
-    if not live:
+    statuses = {line.status for line in lines}
+    if statuses == {"cancelled"}:
         return "cancelled"
-    if all(line.status == "delivered" for line in live):
+    if statuses <= {"cancelled", "delivered"}:
         return "delivered"
-    goods = [line.status for line in live if line.fulfilment_type == "goods"]
-    return "shipped" if goods and "received" not in goods else "received"
+    return "shipped" if statuses & {"shipped", "delivered"} else "received"
 
 
 def _asked_by(closed: DealClosed, order: Order | None, *, now: datetime) -> Order:

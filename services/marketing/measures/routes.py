@@ -20,6 +20,7 @@ from shared.http.problems import problems
 router = edge.router(tags=["metrics"])
 
 FIGURES = ("leads", "qualified", "accepted", "opportunities", "customers", "won_deals", "delivered")
+PRINTABLE = r"^[^\x00]*$"
 METRICS = {figure: f"marketing.funnel.{figure}.1" for figure in (*FIGURES, "conversion")}
 
 
@@ -28,8 +29,8 @@ class CohortQuery(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    source: Annotated[str, StringConstraints(max_length=64)] | None = None
-    by: Annotated[str, StringConstraints(min_length=1, max_length=32)] | None = None
+    source: Annotated[str, StringConstraints(max_length=64, pattern=PRINTABLE)] | None = None
+    by: Annotated[str, StringConstraints(min_length=1, max_length=32, pattern=PRINTABLE)] | None = None
     first_day: Annotated[date | None, Field(alias="from")] = None
     last_day: Annotated[date | None, Field(alias="to")] = None
     as_of: AwareDatetime | None = None

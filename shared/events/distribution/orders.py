@@ -152,7 +152,7 @@ class CancelledLine:
 class OrderCancelled:
     """Quantities of an order will not be delivered; why is in `cause`.
 
-    sales shows it on the deal; handoff and marketing note it on the journey of the lead.
+    sales shows it on the deal; handoff notes it on the journey of the lead.
     """
 
     lead_id: UUID

@@ -15,7 +15,7 @@ from shared.events.language import Code, Instant, Open, event
 class LeadRouted:
     """A qualified lead has an assignee, or waits in a queue for one; due times are null where no clock runs.
 
-    sales offers the lead; marketing notes that it was handed over.
+    sales offers the lead to the assignee, or to whoever may take it.
     """
 
     routing_id: UUID

@@ -41,7 +41,7 @@ async def test_an_order_is_shipped_and_delivered_in_parts(api: kit.Api, database
     }
     first = await api.post(f"{path}/shipments", role=OPERATOR, if_match=1, json=body)
     assert (first.status_code, first.headers["ETag"]) == (201, '"v2"')
-    assert (first.json()["order_status"], first.json()["occurred_at"]) == ("received", "2026-03-08T08:00:00Z")
+    assert (first.json()["order_status"], first.json()["occurred_at"]) == ("shipped", "2026-03-08T08:00:00Z")
     second = await api.post(f"{path}/shipments", role=OPERATOR, if_match=2, json={})
     assert (second.json()["order_status"], [part["quantity"] for part in second.json()["lines"]]) == ("shipped", ["6"])
     shipment_id = first.json()["shipment_id"]

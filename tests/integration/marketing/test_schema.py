@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+import pytest
 from alembic import command
 
 from services.marketing.app import SERVICE
@@ -14,6 +15,7 @@ from shared.events import language
 from shared.http import app
 
 
+@pytest.mark.filterwarnings("ignore:Did not recognize type:sqlalchemy.exc.SAWarning")  # PostgreSQL's own types in the kernel's tables
 async def test_the_schema_history_gives_the_tables_of_the_code(database_url: str) -> None:
     await asyncio.to_thread(command.check, migrating.configuration(SERVICE.folder, database_url))
 

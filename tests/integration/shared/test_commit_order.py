@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 from uuid import UUID
@@ -12,7 +11,7 @@ from uuid import UUID
 import asyncpg
 import httpx2
 import pytest
-from fastapi import Depends, FastAPI
+from fastapi import Depends, FastAPI, Request
 from sqlalchemy import event
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -72,6 +71,17 @@ def breaches(noted: list[str], open_writers: list[int]) -> list[str]:
     return found
 
 
+async def dependency(request: Request) -> AsyncIterator[Transaction]:
+    """The framework's own way to give a route its transaction, which is why it is not used."""
+    async with request.app.state.database.transaction() as tx:
+        yield tx
+
+
+async def write_in_a_dependency(tx: Annotated[Any, Depends(dependency)]) -> UUID:
+    note = sample.Note(note_id=new_id(), text="a", recorded_at=tx.now)
+    return (await saving.save(tx, sample.notes, note, sample.accepted(note.note_id, tx.now), cause=kit.cause())).note_id
+
+
 @pytest.fixture
 async def watched(alone: Database, service: Service, servers: Servers, keys: Path) -> AsyncIterator[Watched]:
     name = alone.engine.url.database or ""
@@ -115,20 +125,9 @@ async def test_a_replayed_answer_wakes_nobody(watched: Watched) -> None:
 
 
 async def test_the_check_catches_a_commit_in_a_yield_dependency(watched: Watched, alone: Database) -> None:
-    """The framework's own way to give a route its transaction, which is why it is not used."""
-
-    async def transaction() -> AsyncIterator[Transaction]:
-        async with alone.transaction() as tx:
-            yield tx
-
     broken = FastAPI()
-
-    @broken.post("/notes")
-    async def write(tx: Annotated[Any, Depends(transaction)]) -> UUID:
-        note = sample.Note(note_id=new_id(), text="a", recorded_at=datetime.now(UTC))
-        event = sample.accepted(note.note_id, tx.now)
-        return (await saving.save(tx, sample.notes, note, event, cause=kit.cause())).note_id
-
+    broken.state.database = alone
+    broken.add_api_route("/notes", write_in_a_dependency, methods=["POST"])
     async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app=watched.around(broken)), base_url="http://broken") as client:
         assert (await client.post("/notes")).status_code == 200
     found = breaches(watched.take(), watched.written_at_send)

@@ -98,4 +98,4 @@ def test_the_missing_group_is_null_for_programs_and_a_word_for_people():
     with console.capture() as shown:
         console.print(display.shown(report))
     assert "(missing)" in shown.get()
-    assert "0.500000" in shown.get()
+    assert "50.0 %" in shown.get()

@@ -1,0 +1,166 @@
+"""The relay on a real broker: one leads, another takes over, and whatever is sent twice has one effect."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+
+import asyncpg
+import pytest
+from sqlalchemy import text
+
+from baton.local.servers import Servers
+from shared.db.transaction import Database
+from shared.events.sales.offers import LeadAccepted, LeadRejected
+from shared.ids import new_id
+from shared.inbox import applying
+from shared.inbox.applying import Applier
+from shared.inbox.decoding import Record
+from shared.outbox.relay import ForeignOutbox, Relay
+from tests.integration.shared import sample, traffic
+from tests.integration.shared.traffic import breaches
+from tests.integration.shared.waiting import running, until
+
+HANDLERS = {LeadAccepted: [sample.remember], LeadRejected: [sample.remember]}
+
+
+@pytest.fixture
+async def topics(servers: Servers, prefix: str) -> str:
+    """The prefix of two empty topics."""
+    await traffic.create_topics(servers.kafka, prefix)
+    return prefix
+
+
+def relay_of(database: Database, servers: Servers, prefix: str) -> Relay:
+    dsn = database.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
+    return Relay(dsn=dsn, bootstrap=servers.kafka, client_id="test-relay", topic_prefix=prefix)
+
+
+async def published(database: Database, servers: Servers, prefix: str, count: int) -> list[Record]:
+    """The log, once it holds at least so many records."""
+
+    async def enough() -> list[Record]:
+        log = await traffic.read_log(servers.kafka, prefix)
+        return log if len(log) >= count else []
+
+    return await until(enough)
+
+
+async def relays(database: Database, *, leading: bool) -> list[int]:
+    """Server processes of the relays of this database: of the leader, or of all."""
+    lock = "JOIN pg_locks l ON l.pid = a.pid AND l.locktype = 'advisory' AND l.granted" if leading else ""
+    statement = f"SELECT a.pid FROM pg_stat_activity a {lock} WHERE a.datname = current_database() AND a.application_name = 'relay'"
+    async with database.engine.connect() as connection:
+        return list((await connection.execute(text(statement))).scalars())
+
+
+async def apply_all(database: Database, log: list[Record], prefix: str) -> int:
+    """Applies a log from its beginning; returns how many effects there are now."""
+    parts = {(one.topic, one.part) for one in log}
+    async with database.engine.begin() as connection:
+        await connection.execute(text("DELETE FROM consumer_offset"))
+        for topic, part in parts:
+            await connection.execute(text("INSERT INTO consumer_offset VALUES (:topic, :part, 0)"), {"topic": topic, "part": part})
+    assert await Applier(database, HANDLERS, prefix).apply(log, dict.fromkeys(parts, 0)) == []
+    return len(await traffic.seen(database))
+
+
+async def test_a_standby_takes_over_when_the_leaders_session_is_lost(alone: Database, servers: Servers, topics: str) -> None:
+    subjects = [new_id() for _ in range(8)]
+    one, other = relay_of(alone, servers, topics), relay_of(alone, servers, topics)
+
+    async def both_are_there() -> bool:
+        return len(await relays(alone, leading=False)) == 2 and len(await relays(alone, leading=True)) == 1
+
+    async with running(one, other):
+        await until(both_are_there)
+        assert (one.trouble, other.trouble) == (None, None)
+        committed = await traffic.write(alone, subjects * 5)
+        (leader,) = await relays(alone, leading=True)
+        async with alone.engine.connect() as connection:
+            await connection.execute(text("SELECT pg_terminate_backend(:pid)"), {"pid": leader})
+        committed += await traffic.write(alone, subjects * 5)
+
+        async def another_leads() -> bool:
+            return bool(await relays(alone, leading=True)) and leader not in await relays(alone, leading=True)
+
+        await until(another_leads)
+        log = await published(alone, servers, topics, 80)
+    await apply_all(alone, log, topics)
+    assert breaches(await traffic.seen(alone), committed) <= {"out of order"}  # over two topics; inside one it is checked below
+    for topic in traffic.TOPICS:
+        found = await traffic.seen(alone, topic)
+        assert "out of order" not in breaches(found, Counter(one.subject for one in found))
+
+
+async def test_a_lost_cursor_sends_everything_again_and_the_inbox_takes_it_once(
+    alone: Database, servers: Servers, topics: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    committed = await traffic.write(alone, [new_id() for _ in range(60)])
+    async with running(relay_of(alone, servers, topics)):
+        await published(alone, servers, topics, 60)
+    async with alone.engine.begin() as connection:
+        await connection.execute(text("DELETE FROM outbox_cursor"))
+    async with running(relay_of(alone, servers, topics)):
+        log = await published(alone, servers, topics, 120)
+    assert len(log) == 120
+    assert await apply_all(alone, log, topics) == 60
+    assert breaches(await traffic.seen(alone), committed) == set()
+    assert await apply_all(alone, log, topics) == 60  # the same chunk once more
+
+    async def everything_is_new(_: object, ids: list[object]) -> set[object]:
+        return set(ids)
+
+    monkeypatch.setattr(applying, "_take", everything_is_new)
+    await apply_all(alone, log, topics)
+    assert "delivered twice" in breaches(await traffic.seen(alone), committed)
+
+
+async def test_a_stopped_relay_knows_what_it_has_sent(alone: Database, servers: Servers, topics: str) -> None:
+    for round_ in (1, 2):
+        await traffic.write(alone, [new_id() for _ in range(10)])
+        async with running(relay_of(alone, servers, topics)):
+            await published(alone, servers, topics, 10 * round_)
+    assert len(await traffic.read_log(servers.kafka, topics)) == 20
+    async with alone.engine.connect() as connection:
+        positions = await connection.execute(text("SELECT sum(last_offset + 1) FROM outbox_position"))
+        assert positions.scalar_one() == 20
+
+
+async def test_commits_wake_the_relay(alone: Database, servers: Servers, topics: str) -> None:
+    relay = relay_of(alone, servers, topics)
+    woken = asyncio.Event()
+
+    def wake() -> None:
+        woken.set()
+        relay.wake()
+
+    alone.woken = wake
+    async with running(relay):
+        await traffic.write(alone, [new_id()])
+        assert woken.is_set()
+        await published(alone, servers, topics, 1)
+
+
+async def test_a_relay_of_a_restored_database_publishes_nothing_and_says_so(alone: Database, servers: Servers, topics: str) -> None:
+    async with alone.engine.begin() as connection:
+        await connection.execute(text("INSERT INTO outbox_cursor (name, base, system_identifier) VALUES ('relay', '1:1:', 42)"))
+    await traffic.write(alone, [new_id()])
+    relay = relay_of(alone, servers, topics)
+    async with running(relay):
+
+        async def complains() -> bool:
+            return relay.trouble is not None
+
+        await until(complains)
+    assert ForeignOutbox.__name__ in (relay.trouble or "")
+    assert await traffic.read_log(servers.kafka, topics) == []
+
+
+async def test_a_former_leader_cannot_move_the_cursor(alone: Database, servers: Servers, topics: str) -> None:
+    relay = relay_of(alone, servers, topics)
+    connection = await asyncpg.connect(relay._dsn)
+    await connection.execute("SELECT pg_advisory_lock(1)")
+    await connection.close()
+    with pytest.raises(asyncpg.InterfaceError):
+        await connection.execute("UPDATE outbox_cursor SET last_id = 0")

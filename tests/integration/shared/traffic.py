@@ -1,0 +1,140 @@
+"""Writers that commit events in every awkward way, and the one check of what came out at the other end."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from sqlalchemy import text
+
+from shared.db.transaction import Database, Transaction
+from shared.ids import new_id
+from shared.inbox.decoding import Record
+from tests import kit
+from tests.integration.shared import sample
+
+TOPICS = ("lead-accepted", "lead-rejected")
+PARTS = 2
+
+
+class Undone(Exception):  # noqa: N818  a fact about a writer
+    """A writer changes its mind."""
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """An event as a reader met it."""
+
+    event_id: UUID
+    subject: UUID
+    sequence: int
+
+
+def breaches(delivered: Sequence[Delivered], committed: Mapping[UUID, int]) -> set[str]:
+    """The check: of each subject all events that were committed (their number is given), each once, numbered 1 … n, in that order."""
+    if not committed:
+        return {"nothing was committed"}
+    found = set()
+    by_subject: dict[UUID, list[int]] = defaultdict(list)
+    for one in delivered:
+        by_subject[one.subject].append(one.sequence)
+    if len({one.event_id for one in delivered}) != len(delivered):
+        found.add("delivered twice")
+    if set(by_subject) - set(committed):
+        found.add("never committed")
+    for subject, count in committed.items():
+        numbers = by_subject[subject]
+        if numbers != sorted(numbers):
+            found.add("out of order")
+        if len(set(numbers)) < count:
+            found.add("lost")
+        if sorted(set(numbers)) != list(range(1, len(set(numbers)) + 1)):
+            found.add("numbers with a gap")
+    return found
+
+
+async def emit(tx: Transaction, subjects: Iterable[UUID]) -> None:
+    for place, subject in enumerate(subjects):
+        tell = sample.accepted if place % 2 == 0 else sample.rejected
+        tx.emit(tell(subject, tx.now), cause=kit.cause())
+
+
+async def write(database: Database, subjects: Sequence[UUID], *, per_transaction: int = 50) -> Counter[UUID]:
+    """One event per subject named, in order, some per transaction. Returns how many of each were committed."""
+    for start in range(0, len(subjects), per_transaction):
+        async with database.transaction() as tx:
+            await emit(tx, subjects[start : start + per_transaction])
+    return Counter(subjects)
+
+
+async def write_awkwardly(database: Database, *, events: int, writers: int = 24, subjects: int = 60) -> Counter[UUID]:
+    """Concurrent writers with pauses, rollbacks and savepoints, until at least `events` are committed; how many of each subject."""
+    ids = [new_id() for _ in range(subjects)]
+    committed: Counter[UUID] = Counter()
+
+    async def one(seed: int) -> None:
+        chance = random.Random(seed)
+        while committed.total() < events:
+            kept: list[UUID] = []
+            try:
+                async with database.transaction() as tx:
+                    for _ in range(chance.randint(1, 4)):
+                        chosen = chance.choices(ids, k=chance.randint(1, 5))
+                        try:
+                            async with tx.savepoint():
+                                await emit(tx, chosen)
+                                if chance.random() < 0.2:
+                                    raise Undone
+                            kept += chosen
+                        except Undone:
+                            pass
+                        await asyncio.sleep(chance.random() * 0.01)
+                    if chance.random() < 0.2:
+                        await tx.flush()  # numbers and rows are written, and then rolled back
+                        raise Undone
+                committed.update(kept)
+            except Undone:
+                pass
+
+    await asyncio.gather(*(one(seed) for seed in range(writers)))
+    return committed
+
+
+async def create_topics(bootstrap: str, prefix: str) -> None:
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    await admin.start()
+    answer = await admin.create_topics([NewTopic(prefix + topic, PARTS, 1) for topic in TOPICS])
+    assert all(code == 0 for _, code, *_ in answer.topic_errors), answer  # type: ignore[attr-defined]
+    await admin.close()
+
+
+async def read_log(bootstrap: str, prefix: str, topics: Sequence[str] = TOPICS) -> list[Record]:
+    """Everything that stands in the topics now, per partition in order."""
+    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, auto_offset_reset="earliest")
+    await consumer.start()
+    try:
+        parts = [TopicPartition(prefix + topic, part) for topic in topics for part in range(PARTS)]
+        ends = await consumer.end_offsets(parts)
+        consumer.assign(parts)
+        records: list[Record] = []
+        for part in parts:
+            while await consumer.position(part) < ends[part]:
+                for one in (await consumer.getmany(part, timeout_ms=5_000)).get(part, []):
+                    records.append(Record(one.topic, one.partition, one.offset, one.key, one.headers, one.value))
+        return records
+    finally:
+        await consumer.stop()
+
+
+async def seen(database: Database, topic: str | None = None) -> list[Delivered]:
+    """What the sample's handlers were given, in the order of their effects."""
+    statement = text("SELECT event_id, subject, sequence FROM seen WHERE topic = coalesce(:topic, topic) ORDER BY place")
+    async with database.engine.connect() as connection:
+        rows = await connection.execute(statement.bindparams(topic=topic))
+        return [Delivered(row.event_id, row.subject, row.sequence) for row in rows]
