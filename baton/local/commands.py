@@ -1,4 +1,4 @@
-"""The commands that run Baton on this machine: up, status, stop, logs, reset."""
+"""The commands that run Baton on this machine: up, status, url, stop, logs, reset."""
 
 import json
 import os
@@ -25,7 +25,7 @@ Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 def register(app: typer.Typer) -> None:
     """Add these commands to the command line."""
-    for command in (up, status, stop, logs, reset):
+    for command in (up, status, url, stop, logs, reset):
         app.command()(command)
 
 
@@ -73,6 +73,14 @@ def status(
         _show(kept, _console())
     if not all(part.ready for part in parts):
         raise typer.Exit(1)
+
+
+def url(service: Annotated[str, typer.Argument(help="marketing, handoff, sales or distribution.")], folder: Folder = None) -> None:
+    """Print the address of a service, for scripts."""
+    if service not in state.SERVICES:
+        raise LocalError(f"there is no service `{service}`: choose one of {', '.join(state.SERVICES)}")
+    profile = json.loads((state.get(state.folder_of(folder)).folder / "profile.json").read_text())
+    print(profile["services"][service]["url"])
 
 
 def stop(folder: Folder = None) -> None:

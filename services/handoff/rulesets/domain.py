@@ -13,7 +13,7 @@ from uuid import UUID
 from shared.cause import Actor
 from shared.errors import Conflict, FieldError, Forbidden, Invalid
 from shared.events.handoff.decisions import Readiness
-from shared.events.language import Code
+from shared.events.language import Code, Listed
 from shared.money import PlainDecimal
 
 Axis = Literal["fit", "engagement"]
@@ -72,7 +72,7 @@ class Terms:
     axis_cap: PlainDecimal = Decimal(100)
     upper_cut: PlainDecimal = Decimal(70)
     lower_cut: PlainDecimal = Decimal(40)
-    qualifying_grades: tuple[Code, ...] = ("A1", "A2", "B1", "B2")
+    qualifying_grades: Listed[Code] = ("A1", "A2", "B1", "B2")
     readiness_gate: Readiness = "considering"
     curious_from: PlainDecimal = Decimal(1)
     considering_from: PlainDecimal = Decimal(40)

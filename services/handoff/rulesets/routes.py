@@ -8,6 +8,7 @@ from pydantic import StringConstraints
 
 from services.handoff.rulesets import domain, usecases
 from shared.errors import Invalid, NotFound, Stale
+from shared.events.language import Listed
 from shared.http import edge
 from shared.http.bodies import Answer, Command
 from shared.http.edge import Call, requires
@@ -23,7 +24,7 @@ class WriteRuleSet(Command):
     """The whole content of a draft. Terms that are not given have their customary value."""
 
     name: Name
-    rules: tuple[domain.Rule, ...]
+    rules: Listed[domain.Rule]
     terms: domain.Terms = domain.Terms()
 
 

@@ -24,6 +24,6 @@ async def list_consents(tx: Transaction, subject_id: UUID) -> list[ConsentEntry]
     return saving.many(await tx.all(_LEDGER, {"subject_id": subject_id}), ConsentEntry)
 
 
-async def add_consents(tx: Transaction, entries: Iterable[ConsentEntry]) -> None:
+async def save_consents(tx: Transaction, entries: Iterable[ConsentEntry]) -> None:
     """Continues the ledger; an entry that it has stays as it is."""
     await saving.insert_many(tx, consents, entries, skip_existing=True)

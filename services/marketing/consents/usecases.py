@@ -23,7 +23,7 @@ async def record_consents(tx: Transaction, stated: Sequence[tuple[UUID, datetime
     entries: dict[UUID, list[domain.ConsentEntry]] = defaultdict(list)
     for subject_id, at, consent in stated:
         entries[subject_id].append(domain.enter(consent, subject_id, at=at, recorded_at=tx.now))
-    await store.add_consents(tx, [entry for of_subject in entries.values() for entry in of_subject])
+    await store.save_consents(tx, [entry for of_subject in entries.values() for entry in of_subject])
     return {subject_id: domain.announced(of_subject) for subject_id, of_subject in entries.items()}
 
 

@@ -37,22 +37,22 @@ async def list_facts(tx: Transaction, lead_ids: Iterable[UUID]) -> tuple[list[St
     return saving.many(await tx.all(_ENTRIES, ids), StageEntry), saving.many(await tx.all(_OUTCOMES, ids), DealOutcome)
 
 
-async def leads_of_deals(tx: Transaction, deal_ids: Iterable[UUID]) -> set[UUID]:
+async def list_leads_of_deals(tx: Transaction, deal_ids: Iterable[UUID]) -> set[UUID]:
     """The leads that any known version of these deals names."""
     return {row.lead_id for row in await tx.all(_LEADS_OF_DEALS, {"ids": list(deal_ids)})}
 
 
-async def add_entries(tx: Transaction, entries: Sequence[StageEntry]) -> None:
+async def save_entries(tx: Transaction, entries: Sequence[StageEntry]) -> None:
     """Adds stage entries; one that is known stays as it is."""
     await saving.insert_many(tx, stage_entries, entries, skip_existing=True)
 
 
-async def add_outcomes(tx: Transaction, outcomes: Sequence[DealOutcome]) -> None:
+async def save_outcomes(tx: Transaction, outcomes: Sequence[DealOutcome]) -> None:
     """Adds outcomes; one that is known stays as it is."""
     await saving.insert_many(tx, deal_outcomes, outcomes, skip_existing=True)
 
 
-async def add_deliveries(tx: Transaction, delivered: Sequence[Delivery]) -> None:
+async def save_deliveries(tx: Transaction, delivered: Sequence[Delivery]) -> None:
     """Adds deliveries; one that is known stays as it is."""
     await saving.insert_many(tx, deliveries, delivered, skip_existing=True)
 

@@ -33,15 +33,15 @@ async def enter_opportunities(tx: Transaction, told: Sequence[Received[Opportuni
 async def note_outcomes(tx: Transaction, told: Sequence[Received[DealClosed]]) -> None:
     """Notes how deals ended. Of several closes of a deal the highest version stands, whichever came last."""
     outcomes = [outcome for each in told for outcome in domain.outcomes_of(each, tx.now)]
-    before = await store.leads_of_deals(tx, {outcome.deal_id for outcome in outcomes})
+    before = await store.list_leads_of_deals(tx, {outcome.deal_id for outcome in outcomes})
     known = await store.lock_lifecycles(tx, before | {outcome.lead_id for outcome in outcomes})
-    await store.add_outcomes(tx, outcomes)
+    await store.save_outcomes(tx, outcomes)
     await _relocate(tx, known, cause=told[0].cause)
 
 
 async def note_deliveries(tx: Transaction, told: Sequence[Received[OrderDelivered]]) -> None:
     """Notes what reached a customer; it moves no stage, but it is counted."""
-    await store.add_deliveries(tx, [domain.delivery_of(each, tx.now) for each in told])
+    await store.save_deliveries(tx, [domain.delivery_of(each, tx.now) for each in told])
 
 
 async def get_lifecycle(tx: Transaction, lead_id: UUID, captured_at: datetime) -> tuple[LifecycleStage, list[Step]]:
@@ -54,7 +54,7 @@ async def get_lifecycle(tx: Transaction, lead_id: UUID, captured_at: datetime) -
 async def _enter(tx: Transaction, entries: Sequence[domain.StageEntry], *, cause: Cause) -> None:
     if entries:
         known = await store.lock_lifecycles(tx, {entry.lead_id for entry in entries})
-        await store.add_entries(tx, entries)
+        await store.save_entries(tx, entries)
         await _relocate(tx, known, cause=cause)
 
 

@@ -7,7 +7,6 @@ from uuid import UUID
 
 from fastapi import Query
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
-from sqlalchemy import Row
 
 from services.marketing.measures import store
 from shared.errors import Invalid, NotFound
@@ -113,7 +112,7 @@ async def funnel_leads(
 async def _cohort(chosen: CohortQuery, call: Call) -> tuple[store.Cohort, str | None]:
     if chosen.first_day is not None and chosen.last_day is not None and chosen.first_day > chosen.last_day:
         raise Invalid.at("from", "RANGE_REVERSED", "The first day must not be after the last.")
-    time_zone = await store.time_zone_of(call.tx, chosen.source) if chosen.source is not None else None
+    time_zone = await store.find_time_zone(call.tx, chosen.source) if chosen.source is not None else None
     if chosen.source is not None and time_zone is None:
         raise NotFound(source=chosen.source)
     now = call.tx.now
@@ -122,9 +121,9 @@ async def _cohort(chosen: CohortQuery, call: Call) -> tuple[store.Cohort, str | 
     return cohort, time_zone
 
 
-def _counts(row: Row[Any]) -> dict[str, Any]:
-    counts = {figure: int(getattr(row, figure)) for figure in FIGURES}
-    return counts | {"conversion": _rate(counts["customers"], counts["leads"])}
+def _counts(counted: store.Counts) -> dict[str, Any]:
+    counts = {figure: getattr(counted, figure) for figure in FIGURES}
+    return counts | {"conversion": _rate(counted.customers, counted.leads)}
 
 
 def _rate(part: int, whole: int) -> Decimal | None:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CTE, Date, Row, Select, Text, cast, func, literal, null, select, tuple_, union
+from sqlalchemy import CTE, BigInteger, Boolean, Date, Select, Text, cast, func, literal, null, select, tuple_, union
 
 from services.marketing.leads.tables import leads
 from services.marketing.lifecycles.tables import deal_outcomes, deliveries, stage_entries
 from services.marketing.sources.tables import sources
+from shared.db import saving
 from shared.db.transaction import Transaction
 
 STAGES = {"qualified": "mql", "accepted": "sal", "opportunities": "opportunity"}
@@ -33,22 +33,49 @@ class Cohort:
     as_of: datetime
 
 
-async def time_zone_of(tx: Transaction, source: str) -> str | None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Member:
+    """A lead of a cohort. `value`: that of the cohort's label, None without it. `captured_on`: the local day."""
+
+    lead_id: UUID
+    value: str | None
+    captured_on: date
+    time_zone: str
+    estimated: bool
+    recorded_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counts:
+    """A funnel's counts for one value of the label, or for all together (`is_total`)."""
+
+    value: str | None
+    is_total: bool
+    leads: int
+    qualified: int
+    accepted: int
+    opportunities: int
+    customers: int
+    won_deals: int
+    delivered: int
+
+
+async def find_time_zone(tx: Transaction, source: str) -> str | None:
     """The zone in which a source's days are taken, None for an unknown source."""
     row = await tx.first(select(sources.c.time_zone).where(sources.c.code == source))
     return None if row is None else row.time_zone
 
 
-async def list_cohort(tx: Transaction, cohort: Cohort, after: tuple[datetime, UUID] | None, limit: int) -> Sequence[Row[Any]]:
-    """At most `limit` leads of the cohort behind a position: lead_id, value, captured_on, time_zone, estimated, recorded_at."""
+async def list_cohort(tx: Transaction, cohort: Cohort, after: tuple[datetime, UUID] | None, limit: int) -> list[Member]:
+    """At most `limit` leads of the cohort behind a position, as they were recorded."""
     query = _members(cohort).order_by(leads.c.recorded_at, leads.c.lead_id).limit(limit)
     if after is not None:
         query = query.where(tuple_(leads.c.recorded_at, leads.c.lead_id) > tuple_(*after))
-    return await tx.all(query)
+    return saving.many(await tx.all(query), Member)
 
 
-async def count_funnel(tx: Transaction, cohort: Cohort) -> Sequence[Row[Any]]:
-    """The funnel's counts per label value, largest group first; last the row of all (`is_total` = 1).
+async def count_funnel(tx: Transaction, cohort: Cohort) -> list[Counts]:
+    """The funnel's counts per value of the label, largest group first, and last those of all together.
 
     A customer is a lead that led to a standing won deal; a won deal is counted at its primary lead, so that groups add up to the total.
     """
@@ -57,11 +84,11 @@ async def count_funnel(tx: Transaction, cohort: Cohort) -> Sequence[Row[Any]]:
     query = (
         select(
             members.c.value,
-            func.grouping(members.c.value).label("is_total"),
+            cast(func.grouping(members.c.value), Boolean).label("is_total"),
             func.count().label("leads"),
             *(func.count().filter(entered.c[name]).label(name) for name in STAGES),
             func.count(won.c.lead_id).label("customers"),
-            func.coalesce(func.sum(won.c.deals), 0).label("won_deals"),
+            cast(func.coalesce(func.sum(won.c.deals), 0), BigInteger).label("won_deals"),
             func.count(delivered.c.lead_id).label("delivered"),
         )
         .select_from(members)
@@ -71,7 +98,7 @@ async def count_funnel(tx: Transaction, cohort: Cohort) -> Sequence[Row[Any]]:
         .group_by(func.rollup(members.c.value))
         .order_by("is_total", func.count().desc(), members.c.value)
     )
-    return await tx.all(query)
+    return saving.many(await tx.all(query), Counts)
 
 
 def _members(cohort: Cohort) -> Select[*tuple[Any, ...]]:

@@ -38,12 +38,12 @@ async def list_sources(tx: Transaction) -> list[Source]:
     return saving.many(await tx.all(_SOURCES), Source)
 
 
-async def known_codes(tx: Transaction, codes: Iterable[str]) -> frozenset[str]:
+async def list_known_codes(tx: Transaction, codes: Iterable[str]) -> frozenset[str]:
     """Which of the codes are registered."""
     return frozenset(row.code for row in await tx.all(_KNOWN_CODES, {"codes": list(codes)}))
 
 
-async def use_sources(tx: Transaction, codes: Iterable[str]) -> None:
+async def save_use(tx: Transaction, codes: Iterable[str]) -> None:
     """Marks the sources that have not sent a lead before."""
     await tx.execute(_USE_SOURCES, {"codes": sorted(codes)})
 

@@ -31,9 +31,9 @@ async def list_sources(tx: Transaction) -> Sequence[domain.Source]:
 
 async def known_sources(tx: Transaction, codes: Iterable[str]) -> frozenset[str]:
     """Which of the codes are registered."""
-    return await store.known_codes(tx, codes)
+    return await store.list_known_codes(tx, codes)
 
 
 async def use_sources(tx: Transaction, codes: Iterable[str]) -> None:
     """Notes that these sources have sent a lead, which fixes their zones."""
-    await store.use_sources(tx, codes)
+    await store.save_use(tx, codes)

@@ -3,48 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import text
 
 from shared.db.transaction import Database
 from shared.ids import derived_id, new_id
 from tests import kit
+from tests.integration.marketing.capturing import CONSENT, announced, batch, captured
 from tests.integration.marketing.counting import statements
-
-CONSENT = {"purpose": "news", "state": "granted", "lawful_basis": "consent", "source_text": "Yes, write to me"}
-
-
-async def announced(database: Database, *lead_ids: str) -> list[str]:
-    """The payloads of the events that tell of these leads, in order."""
-    async with database.engine.connect() as connection:
-        rows = await connection.execute(
-            text("SELECT convert_from(payload, 'UTF8') FROM outbox WHERE key = ANY(:keys) ORDER BY id"), {"keys": list(lead_ids)}
-        )
-        return list(rows.scalars())
-
-
-async def captured(api: kit.Api, **body: Any) -> dict[str, Any]:
-    response = await api.post("/v1/leads", role="importer", json=body)
-    assert response.status_code == 201, response.text
-    return response.json()
-
-
-async def batch(api: kit.Api, *items: Any, **options: Any) -> list[dict[str, Any]]:
-    response = await api.post("/v1/leads/batch", role="importer", json={"items": list(items)}, **options)
-    assert response.status_code == 200, response.text
-    return response.json()["items"]
-
-
-@pytest.fixture
-async def source(api: kit.Api) -> str:
-    """A source of this test alone."""
-    code = f"s-{new_id()}"
-    await api.put(f"/v1/sources/{code}", role="importer", json={"name": "A test"})
-    return code
 
 
 async def test_a_captured_lead_is_stored_and_told_once(api: kit.Api, database: Database, source: str) -> None:
@@ -274,138 +242,3 @@ async def test_two_batches_of_the_same_leads_at_the_same_moment_capture_each_onc
     statuses = [outcome["status"] for outcome in first + second]
     assert (statuses.count("created"), statuses.count("unchanged")) == (40, 40)
     assert len(await announced(database, *(outcome["id"] for outcome in first))) == 40
-
-
-async def test_contact_data_are_in_the_subject_register_and_nowhere_else(api: kit.Api, database: Database, source: str) -> None:
-    marker = f"marker{new_id().hex}"
-    contact = {
-        "given_name": f"Ada {marker}",
-        "family_name": f"L {marker}",
-        "email": f"{marker}@example.com",
-        "phone": f"+49 {marker}",
-        "organisation_name": f"{marker} Ltd",
-    }
-    body = {"source": source, "external_id": "1", "contact": contact}
-    lead = await captured(api, **body)
-    await batch(api, body | {"external_id": "2"}, body | {"country": "?"}, body | {"country": "DE"})
-    answer = await api.post("/v1/leads", role="importer", json=body | {"contact": contact | {"phone": "1"}, "on_conflict": "update"})
-    shown = await api.get(f"/v1/leads/{lead['lead_id']}", role="importer")
-    listed = await api.get("/v1/leads", role="importer", params={"source": source})
-    refused = await api.post("/v1/leads", role="importer", json=body | {"contact": contact | {"email": f"{marker} x"}})
-    assert marker not in answer.text + shown.text + listed.text + refused.text
-    found = set()
-    async with database.engine.connect() as connection:
-        tables = (
-            await connection.execute(
-                text("SELECT relname FROM pg_class WHERE relkind IN ('r', 'p') AND relnamespace = 'public'::regnamespace")
-            )
-        ).scalars()
-        for table in tables.all():
-            hits = await connection.execute(
-                text(f"SELECT count(*) FROM {table} AS r WHERE r::text LIKE :plain OR r::text LIKE :hex"),
-                {"plain": f"%{marker}%", "hex": f"%{marker.encode().hex()}%"},
-            )
-            if hits.scalar_one():
-                found.add(table)
-    assert found == {"subjects"}
-
-
-async def test_contact_data_need_their_own_scope(api: kit.Api, source: str) -> None:
-    lead = await captured(api, source=source, contact={"given_name": "Ada", "email": "ada@example.com"}, consents=[CONSENT])
-    path = f"/v1/subjects/{lead['subject_id']}"
-    contact = (await api.get(f"{path}/contact", role="account_manager")).json()
-    assert contact == {
-        "subject_id": lead["subject_id"],
-        "given_name": "Ada",
-        "family_name": None,
-        "email": "ada@example.com",
-        "phone": None,
-        "organisation_name": None,
-        "version": 1,
-    }
-    for role in ("reader", "importer", "lead_source", "marketing_manager"):
-        kit.problem(await api.get(f"{path}/contact", role=role), 403, "SCOPE_MISSING")
-    (entry,) = (await api.get(f"{path}/consents", role="reader")).json()["items"]
-    assert {name: entry[name] for name in CONSENT} == CONSENT
-    kit.problem(await api.get(f"{path}/consents", role="sales_rep"), 403, "SCOPE_MISSING")
-
-
-@pytest.mark.parametrize("path", ["/v1/leads/{}", "/v1/subjects/{}/contact", "/v1/subjects/{}/consents"])
-async def test_what_is_not_there_is_not_found(api: kit.Api, path: str) -> None:
-    roles = ["reader", "sales_rep"]
-    kit.problem(await api.get(path.format(new_id()), role=roles), 404, "NOT_FOUND")
-    kit.problem(await api.get(path.format("x"), role=roles), 422, "INVALID_CONTENT")
-
-
-async def test_a_lead_source_sees_only_what_it_captured(api: kit.Api, source: str) -> None:
-    response = await api.post("/v1/leads", role="lead_source", sub="form", json={"source": source})
-    path = f"/v1/leads/{response.json()['lead_id']}"
-    assert (await api.get(path, role="lead_source", sub="form")).status_code == 200
-    kit.problem(await api.get(path, role="lead_source", sub="other form"), 404, "NOT_FOUND")
-    assert (await api.get(path, role="marketing_manager", sub="boss")).status_code == 200
-    kit.problem(await api.get("/v1/leads", role="lead_source", sub="form"), 403, "SCOPE_MISSING")
-
-
-async def test_a_list_shows_what_was_asked_for_page_by_page(api: kit.Api, source: str) -> None:
-    campaign = (
-        await api.post("/v1/campaigns", role="importer", json={"code": source, "name": "C", "kind": "always_on", "medium": "email"})
-    ).json()["campaign_id"]
-    channel = (await api.post("/v1/channels", role="importer", json={"code": source, "name": "C", "kind": "retail"})).json()["channel_id"]
-    start = datetime(2026, 1, 1, tzinfo=UTC)
-    await batch(
-        api,
-        *(
-            {
-                "source": source,
-                "external_id": f"{n}",
-                "occurred_at": (start + timedelta(days=n)).isoformat(),
-                "campaign_code": source if n % 2 else None,
-                "channel_id": None if n % 2 else channel,
-            }
-            for n in range(7)
-        ),
-    )
-
-    async def listed(**chosen: Any) -> set[str]:
-        found: list[str] = []
-        params = {"source": source, "page_size": 2} | chosen
-        while True:
-            page = (await api.get("/v1/leads", role="reader", params=params)).json()
-            assert len(page["items"]) <= 2
-            found += [item["external_id"] for item in page["items"]]
-            if not page["next"]:
-                assert len(found) == len(set(found))
-                return set(found)
-            params["cursor"] = page["next"]
-
-    assert await listed() == {"0", "1", "2", "3", "4", "5", "6"}
-    assert await listed(campaign_id=campaign) == {"1", "3", "5"}
-    assert await listed(channel_id=channel) == {"0", "2", "4", "6"}
-    assert await listed(captured_from="2026-01-03T00:00:00Z", captured_to="2026-01-05T00:00:00Z") == {"2", "3"}
-    assert await listed(lifecycle_stage="lead") == {"0", "1", "2", "3", "4", "5", "6"}
-    assert await listed(lifecycle_stage="customer") == set()
-    by_medium = (await api.get("/v1/leads", role="reader", params={"campaign_id": campaign})).json()["items"]
-    assert {item["medium"] for item in by_medium} == {"email"}
-
-
-@pytest.mark.parametrize(
-    ("params", "status", "code"),
-    [
-        ({"lifecycle_stage": "saint"}, 422, "INVALID_CONTENT"),
-        ({"campaign_id": "x"}, 422, "INVALID_CONTENT"),
-        ({"captured_from": "2026-01-01"}, 422, "INVALID_CONTENT"),
-        ({"page_size": "0"}, 422, "INVALID_CONTENT"),
-        ({"page_size": "many"}, 422, "INVALID_CONTENT"),
-        ({"cursor": "abc"}, 400, "INVALID_CURSOR"),
-    ],
-)
-async def test_a_list_refuses_what_it_does_not_understand(api: kit.Api, params: dict[str, str], status: int, code: str) -> None:
-    kit.problem(await api.get("/v1/leads", role="reader", params=params), status, code)
-
-
-async def test_a_cursor_belongs_to_its_list_and_caller(api: kit.Api, source: str) -> None:
-    await batch(api, {"source": source}, {"source": source})
-    params = {"source": source, "page_size": 1}
-    cursor = (await api.get("/v1/leads", role="reader", params=params)).json()["next"]
-    kit.problem(await api.get("/v1/leads", role="reader", params={"page_size": 1, "cursor": cursor}), 400, "INVALID_CURSOR")
-    kit.problem(await api.get("/v1/leads", role="reader", sub="thief", params=params | {"cursor": cursor}), 400, "INVALID_CURSOR")

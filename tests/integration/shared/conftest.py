@@ -13,7 +13,7 @@ from baton.local.servers import Servers
 from shared.db import migrating
 from shared.db.transaction import Database
 from shared.runtime.service import Service
-from tests.integration.shared import sample
+from tests.integration.shared import sample, traffic
 
 WORKER = os.environ.get("PYTEST_XDIST_WORKER", "w0")
 _numbers = itertools.count(1)
@@ -53,6 +53,13 @@ async def alone(servers: Servers, service: Service, template: str) -> AsyncItera
 def prefix(topic_prefix: str) -> str:
     """Keeps the topics and groups of one test from those of another."""
     return f"{topic_prefix}{next(_numbers)}."
+
+
+@pytest.fixture
+async def topics(servers: Servers, prefix: str) -> str:
+    """The prefix of two empty topics."""
+    await traffic.create_topics(servers.kafka, prefix)
+    return prefix
 
 
 async def create_database(servers: Servers, name: str, template: str = "template1") -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 
-import asyncpg
 import pytest
 from sqlalchemy import text
 
@@ -16,34 +15,12 @@ from shared.ids import new_id
 from shared.inbox import applying
 from shared.inbox.applying import Applier
 from shared.inbox.decoding import Record
-from shared.outbox.relay import ForeignOutbox, Relay
+from shared.outbox.relay import ForeignOutbox
 from tests.integration.shared import sample, traffic
-from tests.integration.shared.traffic import breaches
+from tests.integration.shared.traffic import breaches, published, relay_of
 from tests.integration.shared.waiting import running, until
 
 HANDLERS = {LeadAccepted: [sample.remember], LeadRejected: [sample.remember]}
-
-
-@pytest.fixture
-async def topics(servers: Servers, prefix: str) -> str:
-    """The prefix of two empty topics."""
-    await traffic.create_topics(servers.kafka, prefix)
-    return prefix
-
-
-def relay_of(database: Database, servers: Servers, prefix: str) -> Relay:
-    dsn = database.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
-    return Relay(dsn=dsn, bootstrap=servers.kafka, client_id="test-relay", topic_prefix=prefix)
-
-
-async def published(database: Database, servers: Servers, prefix: str, count: int) -> list[Record]:
-    """The log, once it holds at least so many records."""
-
-    async def enough() -> list[Record]:
-        log = await traffic.read_log(servers.kafka, prefix)
-        return log if len(log) >= count else []
-
-    return await until(enough)
 
 
 async def relays(database: Database, *, leading: bool) -> list[int]:
@@ -67,7 +44,7 @@ async def apply_all(database: Database, log: list[Record], prefix: str) -> int:
 
 async def test_a_standby_takes_over_when_the_leaders_session_is_lost(alone: Database, servers: Servers, topics: str) -> None:
     subjects = [new_id() for _ in range(8)]
-    one, other = relay_of(alone, servers, topics), relay_of(alone, servers, topics)
+    one, other = relay_of(alone, servers.kafka, topics), relay_of(alone, servers.kafka, topics)
 
     async def both_are_there() -> bool:
         return len(await relays(alone, leading=False)) == 2 and len(await relays(alone, leading=True)) == 1
@@ -85,7 +62,7 @@ async def test_a_standby_takes_over_when_the_leaders_session_is_lost(alone: Data
             return bool(await relays(alone, leading=True)) and leader not in await relays(alone, leading=True)
 
         await until(another_leads)
-        log = await published(alone, servers, topics, 80)
+        log = await published(servers.kafka, topics, 80)
     await apply_all(alone, log, topics)
     assert breaches(await traffic.seen(alone), committed) <= {"out of order"}  # over two topics; inside one it is checked below
     for topic in traffic.TOPICS:
@@ -97,12 +74,12 @@ async def test_a_lost_cursor_sends_everything_again_and_the_inbox_takes_it_once(
     alone: Database, servers: Servers, topics: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     committed = await traffic.write(alone, [new_id() for _ in range(60)])
-    async with running(relay_of(alone, servers, topics)):
-        await published(alone, servers, topics, 60)
+    async with running(relay_of(alone, servers.kafka, topics)):
+        await published(servers.kafka, topics, 60)
     async with alone.engine.begin() as connection:
         await connection.execute(text("DELETE FROM outbox_cursor"))
-    async with running(relay_of(alone, servers, topics)):
-        log = await published(alone, servers, topics, 120)
+    async with running(relay_of(alone, servers.kafka, topics)):
+        log = await published(servers.kafka, topics, 120, copies=True)
     assert len(log) == 120
     assert await apply_all(alone, log, topics) == 60
     assert breaches(await traffic.seen(alone), committed) == set()
@@ -119,8 +96,8 @@ async def test_a_lost_cursor_sends_everything_again_and_the_inbox_takes_it_once(
 async def test_a_stopped_relay_knows_what_it_has_sent(alone: Database, servers: Servers, topics: str) -> None:
     for round_ in (1, 2):
         await traffic.write(alone, [new_id() for _ in range(10)])
-        async with running(relay_of(alone, servers, topics)):
-            await published(alone, servers, topics, 10 * round_)
+        async with running(relay_of(alone, servers.kafka, topics)):
+            await published(servers.kafka, topics, 10 * round_)
     assert len(await traffic.read_log(servers.kafka, topics)) == 20
     async with alone.engine.connect() as connection:
         positions = await connection.execute(text("SELECT sum(last_offset + 1) FROM outbox_position"))
@@ -128,7 +105,7 @@ async def test_a_stopped_relay_knows_what_it_has_sent(alone: Database, servers: 
 
 
 async def test_commits_wake_the_relay(alone: Database, servers: Servers, topics: str) -> None:
-    relay = relay_of(alone, servers, topics)
+    relay = relay_of(alone, servers.kafka, topics)
     woken = asyncio.Event()
 
     def wake() -> None:
@@ -139,14 +116,14 @@ async def test_commits_wake_the_relay(alone: Database, servers: Servers, topics:
     async with running(relay):
         await traffic.write(alone, [new_id()])
         assert woken.is_set()
-        await published(alone, servers, topics, 1)
+        await published(servers.kafka, topics, 1)
 
 
 async def test_a_relay_of_a_restored_database_publishes_nothing_and_says_so(alone: Database, servers: Servers, topics: str) -> None:
     async with alone.engine.begin() as connection:
         await connection.execute(text("INSERT INTO outbox_cursor (name, base, system_identifier) VALUES ('relay', '1:1:', 42)"))
     await traffic.write(alone, [new_id()])
-    relay = relay_of(alone, servers, topics)
+    relay = relay_of(alone, servers.kafka, topics)
     async with running(relay):
 
         async def complains() -> bool:
@@ -155,12 +132,3 @@ async def test_a_relay_of_a_restored_database_publishes_nothing_and_says_so(alon
         await until(complains)
     assert ForeignOutbox.__name__ in (relay.trouble or "")
     assert await traffic.read_log(servers.kafka, topics) == []
-
-
-async def test_a_former_leader_cannot_move_the_cursor(alone: Database, servers: Servers, topics: str) -> None:
-    relay = relay_of(alone, servers, topics)
-    connection = await asyncpg.connect(relay._dsn)
-    await connection.execute("SELECT pg_advisory_lock(1)")
-    await connection.close()
-    with pytest.raises(asyncpg.InterfaceError):
-        await connection.execute("UPDATE outbox_cursor SET last_id = 0")

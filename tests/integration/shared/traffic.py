@@ -11,13 +11,16 @@ from uuid import UUID
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.partitioner import murmur2
 from sqlalchemy import text
 
 from shared.db.transaction import Database, Transaction
 from shared.ids import new_id
 from shared.inbox.decoding import Record
+from shared.outbox.relay import Relay
 from tests import kit
 from tests.integration.shared import sample
+from tests.integration.shared.waiting import running, until
 
 TOPICS = ("lead-accepted", "lead-rejected")
 PARTS = 2
@@ -130,6 +133,50 @@ async def read_log(bootstrap: str, prefix: str, topics: Sequence[str] = TOPICS) 
         return records
     finally:
         await consumer.stop()
+
+
+def relay_of(database: Database, bootstrap: str, prefix: str) -> Relay:
+    dsn = database.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
+    return Relay(dsn=dsn, bootstrap=bootstrap, client_id="test-relay", topic_prefix=prefix)
+
+
+async def published(bootstrap: str, prefix: str, count: int, *, copies: bool = False) -> list[Record]:
+    """The log, once it holds so many events; `copies`: so many records, whether or not some are the same event."""
+
+    async def enough() -> list[Record]:
+        log = await read_log(bootstrap, prefix)
+        found = len(log) if copies else len({dict(one.headers)["ce_id"] for one in log})
+        return log if found >= count else []
+
+    return await until(enough)
+
+
+async def publish(database: Database, bootstrap: str, prefix: str, subjects: Sequence[UUID]) -> list[Record]:
+    """Writes one event per subject named and has a relay of its own send them; the whole log."""
+    before = len(await read_log(bootstrap, prefix))
+    await write(database, subjects)
+    async with running(relay_of(database, bootstrap, prefix)):
+        return await published(bootstrap, prefix, before + len(subjects))
+
+
+def subject_in(part: int) -> UUID:
+    """An id whose events go to that partition."""
+    while (murmur2(str(subject := new_id()).encode()) & 0x7FFFFFFF) % PARTS != part:
+        pass
+    return subject
+
+
+async def records_of(database: Database) -> list[Record]:
+    """The outbox as a log of one partition per topic, without a broker."""
+    async with database.engine.connect() as connection:
+        rows = await connection.execute(text("SELECT topic, key, headers, payload FROM outbox ORDER BY topic, id"))
+        offsets: Counter[str] = Counter()
+        records: list[Record] = []
+        for row in rows:
+            headers = [(name, value.encode()) for name, value in row.headers]
+            records.append(Record(row.topic, 0, offsets[row.topic], row.key.encode(), headers, row.payload))
+            offsets[row.topic] += 1
+        return records
 
 
 async def seen(database: Database, topic: str | None = None) -> list[Delivered]:
