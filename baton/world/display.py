@@ -28,19 +28,21 @@ def journey(found: Mapping[str, Any]) -> RenderableType:
 
 
 def decision(explanation: Mapping[str, Any]) -> RenderableType:
-    """Why the lead was decided on as it was: every rule, matched or not, with its points after caps."""
+    """Why the lead was decided on as it was: the rules that matched, with their points after caps, and the names of the others."""
     decided = explanation["decision"]
     title = (
         f"Why it was {decided['outcome']}: grade {decided['grade']}, fit {decided['fit_score']}, "
         f"engagement {decided['engagement_score']}, rule set version {decided['rule_set_version']}"
     )
-    rules = Table("rule", "axis", "matched", "points", "condition", title=title, title_justify="left", box=box.SIMPLE_HEAD)
-    for column in rules.columns[:4]:
+    matched = Table("rule that matched", "axis", "points", "condition", title=title, title_justify="left", box=box.SIMPLE_HEAD)
+    for column in matched.columns[:3]:
         column.no_wrap = True
     for rule in explanation["rules"]:
-        matched = {True: "[green]yes[/]", False: "[dim]no[/]", None: "[yellow]unknown[/]"}[rule["matched"]]
-        rules.add_row(rule["rule_code"], rule["axis"], matched, str(rule["points"]), escape(rule["when"]))
-    return rules
+        if rule["matched"]:
+            matched.add_row(rule["rule_code"], rule["axis"], str(rule["points"]), escape(rule["when"]))
+    others = {"did not match": False, "could not be told": None}
+    named = [(text, [rule["rule_code"] for rule in explanation["rules"] if rule["matched"] is value]) for text, value in others.items()]
+    return Group(matched, *(Text(f"  {text}: {', '.join(codes)}") for text, codes in named if codes))
 
 
 def topics(counts: Mapping[str, int]) -> RenderableType:

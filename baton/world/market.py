@@ -78,7 +78,7 @@ def plan(seed: int, leads: int, today: datetime) -> Iterator[Planned]:
     """The leads in order of their coming. `today`: the midnight (aware, UTC) before which the season ends."""
     chance = random.Random(seed)  # noqa: S311  a market, not a secret
     for number in range(leads):
-        captured_at = today - timedelta(seconds=int(SEASON_DAYS * 86400 * (1 - number / leads)) + chance.randrange(3600))
+        captured_at = today - timedelta(seconds=int(SEASON_DAYS * 86400 * (1 - number / leads)) + chance.randrange(1, 3600))
         channel = chance.choices(CHANNELS, [one.weight for one in CHANNELS])[0]
         lead_id = derived_id(SOURCE, "lead", f"{seed}-{number}")
         content = _content(chance, number, seed, channel, captured_at) | {"lead_id": str(lead_id)}

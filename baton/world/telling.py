@@ -30,7 +30,7 @@ async def tell(leads: int, seed: int, state: Path | None, console: Console) -> N
     known = json.loads(remembered.read_text()) if remembered.is_file() else {}
     begun = known.get(f"{seed}-{leads}", {"today": datetime.now(UTC).date().isoformat(), "played": False})
     plan = list(market.plan(seed, leads, datetime.fromisoformat(begun["today"]).replace(tzinfo=UTC)))
-    if begun["played"]:
+    if begun["played"] and await _is_there(site):
         console.print(f"This market of {leads:,} leads was played before; showing what is there.\n")
     else:
         remembered.write_text(json.dumps(known | {f"{seed}-{leads}": begun}))
@@ -46,6 +46,15 @@ async def _play(player: playing.Player, plan: list[market.Planned], internal: di
         await _step(console, "sales answers {} offers", player.answer_offers(plan), internal)
         await _step(console, "sales works on {} opportunities", player.sell(plan), internal)
         await _step(console, "distribution fulfils {} orders", player.fulfil(plan), internal)
+
+
+async def _is_there(site: api.Site) -> bool:
+    # What this folder remembers may be older than a reset of the databases.
+    async with api.Client(site, roles={"marketing": ["reader"]}, subject="demo-reader", patience=15) as client:
+        try:
+            return (await client.get("marketing", "/v1/metrics/funnel", {"source": market.SOURCE}))["total"]["leads"] > 0
+        except api.ApiError:
+            return False
 
 
 async def _step(console: Console, text: str, work: Awaitable[int], internal: dict[str, str]) -> None:
@@ -66,7 +75,7 @@ async def _show(site: api.Site, profile: dict[str, Any], plan: list[market.Plann
         console.print(display.journey(journey))
         console.print(display.decision(explanation))
         console.print(display.topics(await settling.count_events(profile["kafka"])))
-        console.print(display.next_steps(profile, journey["journey_id"]))
+        console.print(display.next_steps(profile, journey["journey_id"]), soft_wrap=True)
 
 
 async def _complete_journey(client: api.Client, plan: list[market.Planned]) -> dict[str, Any]:

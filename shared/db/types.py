@@ -50,4 +50,5 @@ class Json(TypeDecorator[Any]):
         return None if value is None else self._adapter.dump_python(value, mode="json")
 
     def process_result_value(self, value: Any, dialect: Dialect) -> Any:  # noqa: ARG002  SQLAlchemy's signature
-        return None if value is None else self._adapter.validate_python(value)
+        # What a later version of an event brought was stored, so it is read as openly as it came.
+        return None if value is None else self._adapter.validate_python(value, context="open")

@@ -53,6 +53,20 @@ def _accept_any_text_when_open(value: Any, handler: core_schema.ValidatorFunctio
 Open = Annotated[T, _Extensible()]
 """`Open[Literal["a", "b"]]`: an enumeration to which later versions may add values."""
 
+
+class _Quotation:
+    """What another service said is passed on as it came, in whatever view the rest is written."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        def quote(value: Any, inner: core_schema.ValidatorFunctionWrapHandler, info: core_schema.ValidationInfo[Any]) -> Any:
+            return adapter(source).validate_python(value, context="open") if info.context == "closed" else inner(value)
+
+        return core_schema.with_info_wrap_validator_function(quote, handler(source))
+
+
+Quoted = Annotated[T, _Quotation()]
+"""A part of another producer's event inside one's own: its enumerations stay open, or a later version of it could not be passed on."""
+
 Instant = Annotated[AwareDatetime, AfterValidator(lambda value: value.astimezone(UTC))]
 """An aware time, kept in UTC."""
 

@@ -18,6 +18,8 @@ BULK_LIMIT = 2 * 1024 * 1024
 JSON_DEPTH = 32
 READ_SECONDS = 10.0
 
+_STRING = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+_NO_BRACKET = bytes(set(range(256)) - set(b"[]{}"))
 _ETAG = re.compile(r'"v(\d{1,18})"')
 
 
@@ -108,12 +110,8 @@ def _too_deep(body: bytes) -> bool:
     if body.count(b"[") + body.count(b"{") <= JSON_DEPTH:
         return False
     depth = 0
-    for mark in re.finditer(rb'"(?:[^"\\]|\\.)*"|[\[\]{}]', body):
-        sign = mark[0]
-        if sign in (b"[", b"{"):
-            depth += 1
-            if depth > JSON_DEPTH:
-                return True
-        elif sign in (b"]", b"}"):
-            depth -= 1
+    for sign in _STRING.sub(b"", body).translate(None, delete=_NO_BRACKET):
+        depth += 1 if sign in b"[{" else -1
+        if depth > JSON_DEPTH:
+            return True
     return False

@@ -16,6 +16,9 @@ from shared.events import language
 from tests.contract import conformance, documents
 from tests.contract.examples import EXAMPLES
 
+QUOTED = {"lead-qualified": "lead."}
+"""What a producer passes on of another's event, with words that it may not know itself."""
+
 EVENTS = documents.events()
 each_event = pytest.mark.parametrize("event_class", EVENTS, ids=lambda cls: language.type_of(cls).name)
 
@@ -114,6 +117,9 @@ def test_every_enumeration_is_open_for_consumers_and_closed_for_the_producer(eve
             tried.add(path)
             data = json.dumps(changed).encode()
             assert "from_a_later_version" in repr(language.read(event_class, data)), path
+            if path.startswith(QUOTED.get(language.type_of(event_class).name, "nothing")):
+                language.adapter(event_class).validate_json(data, context="closed")
+                continue
             with pytest.raises(ValidationError):
                 language.adapter(event_class).validate_json(data, context="closed")
     assert tried == {field.path for field in documents.fields_of(event_class) if "one of" in field.type}

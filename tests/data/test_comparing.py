@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.data import comparing, stack
+from tests.data import comparing, folder
 
 EXPECTED = {"mqls": 3, "conversion": 0.098971, "by_origin": {"(missing)": {"deals": 1}}, "days": {"median": 18.0, "none": None}}
 REPORT = {
@@ -68,7 +68,7 @@ def test_figures_are_counted():
 def test_a_missing_folder_fails_and_says_what_to_do(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     monkeypatch.setenv("BATON_DATA", str(tmp_path / "nowhere"))
     with pytest.raises(pytest.fail.Exception, match=r"the real data are not at .*nowhere: set BATON_DATA"):
-        stack.data_folder()
+        folder.find()
 
 
 def test_the_expected_figures_are_there(data: Path):

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from tests.data import comparing
-from tests.data import stack as stacks
-from tests.data.stack import Stack
+from tests import stack as stacks
+from tests.data import comparing, folder
+from tests.stack import Stack
 
 FILES = ("olist/olist_marketing_qualified_leads_dataset.csv", "olist/olist_closed_deals_dataset.csv")
 MAPPING = stacks.PROJECT / "mappings" / "olist.toml"
@@ -30,7 +30,7 @@ def imported(stack: Stack, data: Path) -> str:
 
 
 def run_import(stack: Stack, data: Path, mapping: Path) -> str:
-    return stack.run("import", *stacks.paths(data, FILES), "--mapping", str(mapping))
+    return stack.run("import", *folder.paths(data, FILES), "--mapping", str(mapping))
 
 
 def assert_same_figures(stack: Stack, source: str, expected: dict[str, Any]) -> None:
@@ -66,7 +66,7 @@ def test_an_import_that_was_killed_half_way_is_completed_by_the_next(
     assert_same_figures(stack, "olist", expected)
     before = stack.settled_events()
     mapping = under_another_source(tmp_path, "olist_killed")
-    running = stack.start("import", *stacks.paths(data, FILES), "--mapping", str(mapping), "--batch", "10")
+    running = stack.start("import", *folder.paths(data, FILES), "--mapping", str(mapping), "--batch", "10")
     stacks.until_true(lambda: stack.count_leads("olist_killed") >= 1000, 60, running)
     running.send_signal(signal.SIGKILL)
     running.communicate()

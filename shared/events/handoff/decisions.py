@@ -8,7 +8,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from shared.events.language import Code, Instant, Listed, Open, event
+from shared.events.language import Code, Instant, Listed, Open, Quoted, event
 from shared.events.marketing.leads import LeadSnapshot
 from shared.money import PlainDecimal
 
@@ -63,7 +63,7 @@ class LeadQualified:
 
     lead_id: UUID
     decision: QualifyingDecision
-    lead: LeadSnapshot
+    lead: Quoted[LeadSnapshot]
     clock: ResponseClock | None
 
 

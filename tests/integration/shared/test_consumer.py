@@ -149,6 +149,7 @@ async def test_a_record_that_is_no_event_halts_its_partition_only_and_stays_in_s
             # Positions are read anew, because another owner had one of them: it halts again and is not forgotten.
             await moved(alone, "UPDATE consumer_offset SET next_offset = 0 WHERE topic LIKE '%rejected' AND part = 1")
             await publish(alone, servers.kafka, topics, [bad, good])
+            await applied(alone, 10)
             await until(halted)
             # Somebody steps over the record; the next reading of positions finds it mended.
             await moved(alone, "UPDATE consumer_offset SET next_offset = 4 WHERE topic LIKE '%accepted' AND part = 0")

@@ -145,7 +145,7 @@ async def published(bootstrap: str, prefix: str, count: int, *, copies: bool = F
 
     async def enough() -> list[Record]:
         log = await read_log(bootstrap, prefix)
-        found = len(log) if copies else len({dict(one.headers)["ce_id"] for one in log})
+        found = len(log) if copies else len({dict(one.headers).get("ce_id", one) for one in log})
         return log if found >= count else []
 
     return await until(enough)

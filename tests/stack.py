@@ -1,34 +1,31 @@
-"""A running Baton of its own, spoken to by its command line as a user would."""
+"""A running Baton of its own, spoken to by its command line as a user would, and broken where a test asks for it."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import os
+import shutil
+import signal
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from baton import client as api
+from baton.local import processes, servers
+from baton.local import state as states
 from baton.world import settling
 
-PROJECT = Path(__file__).resolve().parents[2]
+PROJECT = Path(__file__).resolve().parents[1]
+PARTS = (*states.SERVERS, *states.SERVICES)
 QUIET_SECONDS = 4
-
-
-def data_folder() -> Path:
-    """The folder of the real data: BATON_DATA, else ../shared/data beside the project. Its absence fails the test and says what to do."""
-    folder = Path(os.environ.get("BATON_DATA") or PROJECT.parent / "shared" / "data").resolve()
-    if not (folder / "expected.json").is_file():
-        pytest.fail(f"the real data are not at {folder}: set BATON_DATA to the folder that holds expected.json", pytrace=False)
-    return folder
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,9 +37,9 @@ class Stack:
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         """Begin a `baton` command in the state folder."""
         return subprocess.Popen(
-            [sys.executable, "-m", "baton", *arguments, "--state", str(self.state)],
+            [sys.executable, "-m", "baton", *arguments],
             cwd=self.state,
-            env={**os.environ, "PYTHONPATH": str(PROJECT), "COLUMNS": "200"},
+            env={**os.environ, "BATON_STATE": str(self.state), "PYTHONPATH": str(PROJECT), "COLUMNS": "200"},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -54,6 +51,36 @@ class Stack:
         output, errors = process.communicate(timeout=seconds)
         assert process.returncode == 0, f"baton {' '.join(arguments)} ended with {process.returncode}:\n{output}\n{errors}"
         return output
+
+    @property
+    def running(self) -> servers.Servers:
+        """Where PostgreSQL and Kafka are."""
+        return servers.Servers(kept=states.get(self.state))
+
+    @property
+    def profile(self) -> dict[str, Any]:
+        """What `baton up` wrote down for clients."""
+        return json.loads((self.state / api.PROFILE).read_bytes())
+
+    def client(self, subject: str, roles: Mapping[str, Sequence[str]], *, patience: float = 30.0) -> api.Client:
+        """A caller with these roles per service, to be used as an async context manager."""
+        return api.Client(api.find_site(self.state, {}), roles=roles, subject=subject, patience=patience)
+
+    def pids(self) -> dict[str, int]:
+        """The process of every part that runs."""
+        kept = states.get(self.state)
+        return {part: process.pid for part in PARTS if (process := servers.running(kept, part))}
+
+    def kill(self, *parts: str) -> None:
+        """kill -9 of running parts, all at once; returns when they are gone."""
+        kept = states.get(self.state)
+        found = {part: servers.running(kept, part) for part in parts}
+        ended = [process for process in found.values() if process]
+        assert len(ended) == len(parts), f"not running before the kill: {[part for part, process in found.items() if not process]}"
+        for process in ended:
+            processes.send(process, signal.SIGKILL)
+        for process in ended:
+            assert processes.wait_gone(process, 10), f"process {process.pid} outlives kill -9"
 
     def funnel(self, source: str, by: str = "origin") -> dict[str, Any]:
         """The funnel report as programs read it."""
@@ -72,7 +99,7 @@ class Stack:
         """How many leads of a source marketing has now."""
 
         async def ask() -> int:
-            async with api.Client(api.find_site(self.state, {}), roles={"marketing": ["reader"]}, subject="test-data") as client:
+            async with self.client("test-data", {"marketing": ["reader"]}) as client:
                 return (await client.get("marketing", "/v1/metrics/funnel", {"source": source}))["total"]["leads"]
 
         try:
@@ -93,8 +120,21 @@ class Stack:
         return last
 
     async def _events(self) -> dict[str, int]:
-        address = json.loads((self.state / "profile.json").read_bytes())["kafka"]
-        return await settling.count_events(address)
+        return await settling.count_events(self.profile["kafka"])
+
+
+@contextmanager
+def installed(name: str) -> Iterator[Stack]:
+    """Four services with servers of their own, started for one run of tests and removed after it."""
+    folder = Path(tempfile.mkdtemp(prefix=f"baton-{name}-"))
+    stack = Stack(state=folder)
+    try:
+        stack.run("up", seconds=600)
+        yield stack
+    finally:
+        stack.start("stop").communicate(timeout=120)
+        servers.destroy(folder)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def until_true(condition: Callable[[], bool], seconds: float, process: subprocess.Popen[str]) -> None:
@@ -104,8 +144,3 @@ def until_true(condition: Callable[[], bool], seconds: float, process: subproces
         assert process.poll() is None, "the command ended before it could be killed"
         assert time.monotonic() < until, f"did not come to pass within {seconds} s"
         time.sleep(0.05)
-
-
-def paths(folder: Path, names: Sequence[str]) -> list[str]:
-    """Files of the real data as arguments."""
-    return [str(folder / name) for name in names]

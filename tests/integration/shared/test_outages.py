@@ -1,0 +1,237 @@
+"""Servers that stop, hang and come back, in an installation of this file's own."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import UUID
+
+import asyncpg
+import httpx2
+import pytest
+from sqlalchemy import text
+
+from baton.local import servers as local
+from baton.local.servers import Servers
+from shared.db import migrating
+from shared.db.transaction import Database
+from shared.ids import new_id
+from shared.runtime import topics
+from shared.runtime.service import Service
+from tests import kit
+from tests.integration.shared import traffic
+from tests.integration.shared.processes import Process, Site
+from tests.integration.shared.waiting import running, until
+
+
+@pytest.fixture(scope="module")
+def state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    folder = tmp_path_factory.mktemp("outages") / "state"
+    yield folder
+    local.destroy(folder)
+
+
+@pytest.fixture(scope="module")
+def installation(state: Path) -> Servers:
+    return local.start(state)
+
+
+@pytest.fixture(scope="module")
+async def own(installation: Servers, service: Service) -> AsyncIterator[Database]:
+    url = installation.database_url("sales", "sales")
+    await migrating.migrate(service.folder, url)
+    database = Database(url, service=service.name)
+    yield database
+    await database.close()
+
+
+@pytest.fixture
+async def calls(own: Database, service: Service, keys: Path) -> AsyncIterator[kit.Api]:
+    transport = httpx2.ASGITransport(app=kit.application(service, own, keys))
+    async with httpx2.AsyncClient(transport=transport, base_url="http://service") as client:
+        yield kit.Api(service, client, keys)
+
+
+async def expect_unavailable(calls: kit.Api, own: Database) -> None:
+    """Every request of as many as the pool has connections is answered in time, reading or writing."""
+
+    async def one(write: bool) -> None:
+        started = time.monotonic()
+        if write:
+            answer = await calls.post("/v1/notes", role="writer", json={"text": "a"})
+        else:
+            answer = await calls.get(f"/v1/notes/{new_id()}", role="reader")
+        assert answer.status_code == 503, answer.text
+        assert answer.headers["Retry-After"]
+        assert time.monotonic() - started < 6
+
+    await asyncio.gather(*(one(bool(number % 2)) for number in range(10)))
+
+
+async def works_again(calls: kit.Api) -> bool:
+    answers = await asyncio.gather(*(calls.post("/v1/notes", role="writer", json={"text": "a"}) for _ in range(10)))
+    assert {answer.status_code for answer in answers} <= {201, 503}
+    return all(answer.status_code == 201 for answer in answers)
+
+
+async def test_without_the_database_requests_are_answered_and_it_needs_no_restart(calls: kit.Api, own: Database, state: Path) -> None:
+    await until(lambda: works_again(calls))
+    await asyncio.to_thread(local.stop_postgres, state)
+    await expect_unavailable(calls, own)
+    await asyncio.to_thread(local.start_postgres, state)
+    await until(lambda: works_again(calls))
+
+
+async def test_a_database_that_hangs_in_silence_is_answered_for_in_time(calls: kit.Api, own: Database, installation: Servers) -> None:
+    await until(lambda: works_again(calls))
+    connection = await asyncpg.connect(installation.postgres_dsn())
+    pids = [row["pid"] for row in await connection.fetch("SELECT pid FROM pg_stat_activity WHERE datname = 'sales'")]
+    await connection.close()
+    hanging = [*pids, installation.pid("postgres") or 0]
+    for pid in hanging:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        await expect_unavailable(calls, own)
+    finally:
+        for pid in hanging:
+            os.kill(pid, signal.SIGCONT)
+    await until(lambda: works_again(calls))
+
+
+class Load:
+    """Writes over HTTP until stopped, and remembers what was acknowledged."""
+
+    def __init__(self, process: Process, token: str) -> None:
+        self.acknowledged: list[UUID] = []
+        self.others: list[int] = []
+        self._url = f"http://127.0.0.1:{process.port}/v1/notes"
+        self._token = token
+        self._stopping = asyncio.Event()
+
+    async def run(self) -> None:
+        async with httpx2.AsyncClient(timeout=10) as client:
+            await asyncio.gather(*(self._write(client) for _ in range(4)))
+
+    def stop(self) -> None:
+        self._stopping.set()
+
+    async def has_written(self, more: int) -> None:
+        """Until so many more writes are acknowledged."""
+        wanted = len(self.acknowledged) + more
+
+        async def enough() -> bool:
+            return len(self.acknowledged) >= wanted
+
+        await until(enough, seconds=30)
+
+    async def _write(self, client: httpx2.AsyncClient) -> None:
+        while not self._stopping.is_set():
+            headers = {"Authorization": f"Bearer {self._token}", "Idempotency-Key": str(new_id())}
+            try:
+                answer = await client.post(self._url, json={"text": "load"}, headers=headers)
+            except httpx2.TransportError:
+                return
+            if answer.status_code == 201:
+                self.acknowledged.append(UUID(answer.json()["note_id"]))
+            else:
+                self.others.append(answer.status_code)
+            await asyncio.sleep(0.01)
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """Where processes run, and a caller's token."""
+
+    site: Site
+    state: Path
+    own: Database
+    token: str
+
+    async def all_applied(self, ids: list[UUID]) -> None:
+        """Until every acknowledged write has had its effect at the consumer, once."""
+
+        async def are() -> bool:
+            found = await traffic.seen(self.own)
+            assert len({one.event_id for one in found}) == len(found)
+            return set(ids) <= {one.subject for one in found}
+
+        await until(are, seconds=30)
+
+
+@pytest.fixture
+async def stage(own: Database, calls: kit.Api, state: Path, installation: Servers, tmp_path: Path) -> Stage:
+    await until(lambda: works_again(calls))
+    await topics.provision(installation.kafka, "sales", topic_prefix="o.", replication=1)
+    site = Site(installation, installation.database_url("sales", "sales"), calls.keys, tmp_path, "o.")
+    return Stage(site, state, own, calls.token("writer"))
+
+
+async def says(process: Process, name: str, *, status: int = 503) -> None:
+    """Until its readiness has that status and names that dependency."""
+
+    async def does() -> bool:
+        found, body = await process.ready()
+        return found == status and body["checks"].get(name, "ok") != "ok"
+
+    await until(does)
+
+
+async def ended_well(process: Process) -> None:
+    code, seconds = await process.terminate()
+    assert (code, seconds < 25) == (0, True), (code, seconds, process.log.read_text()[-2000:])
+    assert process.said("stopped")
+
+
+async def test_processes_tell_the_truth_and_end_in_time_whatever_is_away(stage: Stage, calls: kit.Api) -> None:
+    site = stage.site
+    async with site.role("api") as api, site.role("worker") as worker, site.role("worker") as idle:
+        load = Load(api, stage.token)
+        async with running(load):
+            await load.has_written(20)
+            await stage.all_applied(load.acknowledged[:20])
+            await ended_well(idle)  # under load, the broker up
+            await asyncio.to_thread(local.stop_kafka, stage.state)
+            await load.has_written(50)  # HTTP does not notice
+            assert await api.is_ready()
+            await says(worker, "relay")
+            await says(worker, "consumer")
+            await ended_well(worker)  # the broker down
+            async with site.role("all", BATON_PORT=str(worker.port)) as everything:  # ready without Kafka, and not silent about it
+                await says(everything, "consumer", status=200)
+                await backlog_drains(stage, load)
+                await database_goes_and_comes(stage, api, everything)
+                await ended_under_load(stage, [api, everything])
+    await until(lambda: works_again(calls))
+    async with stage.own.engine.connect() as connection:
+        stored = set((await connection.execute(text("SELECT note_id FROM notes"))).scalars())
+    assert set(load.acknowledged) <= stored
+    assert load.others == []
+
+
+async def backlog_drains(stage: Stage, load: Load) -> None:
+    await asyncio.to_thread(local.start_kafka, stage.state)
+    load.stop()
+    await stage.all_applied(load.acknowledged)
+
+
+async def database_goes_and_comes(stage: Stage, *processes: Process) -> None:
+    await asyncio.to_thread(local.stop_postgres, stage.state)
+    for process in processes:
+        await says(process, "database")
+    await asyncio.to_thread(local.start_postgres, stage.state)
+    for process in processes:
+        await until(process.is_ready)
+
+
+async def ended_under_load(stage: Stage, processes: list[Process]) -> None:
+    loads = [Load(process, stage.token) for process in processes]
+    async with running(*loads):
+        for load in loads:
+            await load.has_written(20)
+        await asyncio.gather(*(ended_well(process) for process in processes))
+    assert all(load.others == [] for load in loads)  # what was accepted was answered
