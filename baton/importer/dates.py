@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
 from functools import lru_cache
@@ -19,7 +20,9 @@ def checked(formats: list[str]) -> list[str]:
         if form == ISO:
             continue
         try:
-            again = datetime.strptime(_SAMPLE.replace(tzinfo=UTC).strftime(form), form)  # noqa: DTZ007
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", DeprecationWarning)  # a day without a year, which is refused below
+                again = datetime.strptime(_SAMPLE.replace(tzinfo=UTC).strftime(form), form)  # noqa: DTZ007
         except ValueError as error:
             raise ValueError(f"bad date format {form!r}: {error}") from None
         if again.date() != _SAMPLE.date():

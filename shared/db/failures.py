@@ -7,10 +7,11 @@ from asyncpg.exceptions._base import DataError as UnsendableValue
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-_PASSING = (
+PASSING = (
     OSError,
     TimeoutError,
     pg.InterfaceError,
+    pg.InternalClientError,  # what the driver says when the server ends between two of its messages
     pg.PostgresConnectionError,
     pg.OperatorInterventionError,
     pg.InsufficientResourcesError,
@@ -29,8 +30,8 @@ def is_away(error: BaseException) -> bool:
     if is_unstorable(error):
         return False
     if isinstance(error, DBAPIError):
-        return error.connection_invalidated or isinstance(_driver_error(error), _PASSING)
-    return isinstance(error, _PASSING)
+        return error.connection_invalidated or isinstance(_driver_error(error), PASSING)
+    return isinstance(error, PASSING)
 
 
 def is_unstorable(error: BaseException) -> bool:

@@ -18,7 +18,7 @@ BULK_LIMIT = 2 * 1024 * 1024
 JSON_DEPTH = 32
 READ_SECONDS = 10.0
 
-_STRING = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+_STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 _NO_BRACKET = bytes(set(range(256)) - set(b"[]{}"))
 _ETAG = re.compile(r'"v(\d{1,18})"')
 

@@ -17,6 +17,7 @@ import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
+from shared.db import failures
 from shared.outbox import cursor as cursors
 from shared.outbox import producing
 from shared.outbox.cursor import Cursor, Page
@@ -92,7 +93,7 @@ class Relay:
         while not self._stopping.is_set():
             try:
                 await self._session()
-            except (KafkaError, OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, ForeignOutbox) as error:
+            except (KafkaError, asyncpg.PostgresError, ForeignOutbox, *failures.PASSING) as error:
                 self._failures += 1
                 self.trouble = f"{type(error).__name__}: {str(error)[:200]}"
                 metrics.RELAY_BLOCKED.set(1)

@@ -7,6 +7,7 @@ import asyncio
 import asyncpg
 import structlog
 
+from shared.db import failures
 from shared.outbox.relay import CHANNEL
 
 log = structlog.get_logger()
@@ -38,6 +39,6 @@ class Notifier:
                         await connection.execute(f"NOTIFY {CHANNEL}")
                 finally:
                     connection.terminate()
-            except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            except (asyncpg.PostgresError, *failures.PASSING) as error:
                 log.warning("notifier_interrupted", error=type(error).__name__)
                 await asyncio.sleep(1)

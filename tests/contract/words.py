@@ -25,8 +25,8 @@ def published() -> dict[str, str]:
 
 
 def explained(text: str) -> set[str]:
-    """What a glossary explains: every bold term, and the words that such a term is made of."""
-    terms = re.findall(r"\*\*([^*]+)\*\*", text)
+    """What a glossary explains: bold terms, values in code type under the last heading, and the words that those are made of."""
+    terms = re.findall(r"\*\*([^*]+)\*\*", text) + re.findall(r"`([a-z_]+)`", text.partition("\n## Values\n")[2])
     return {word.lower() for term in terms for word in (term, *pieces(term))}
 
 
@@ -38,8 +38,12 @@ def pieces(name: str) -> list[str]:
 def unexplained(names: dict[str, str], glossary: str) -> dict[str, list[str]]:
     """Name to its words that the glossary does not explain. A word counts in the singular, too."""
     known = explained(glossary)
-    found = {name: [word for word in pieces(name) if not {word, word.removesuffix("s"), word.removesuffix("es")} & known] for name in names}
+    found = {name: [word for word in pieces(name) if not _singulars(word) & known] for name in names}
     return {name: words for name, words in found.items() if words and name.lower() not in known}
+
+
+def _singulars(word: str) -> set[str]:
+    return {word, word.removesuffix("s"), re.sub("ies$", "y", word)}
 
 
 def _names(part: Any) -> Iterator[str]:

@@ -21,10 +21,11 @@ NOTES = pytest.StashKey[list[str]]()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Imported:
-    """What an import has brought about: in databases and topics, and in the report."""
+    """What an import has brought about: in databases and topics, and in the report. `repeated` records have no effect of their own."""
 
     figures: dict[str, Any]
     report: dict[str, Any]
+    repeated: int
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
@@ -76,4 +77,5 @@ async def imported(stack: Stack, source: str, before: dict[str, Any]) -> Importe
         name: {group["value"] or "(missing)": {key: figure for key, figure in group.items() if key != "value"} for group in told[name]}
         for name in ("groups", "days_to_close_by_group")
     }
-    return Imported(figures=figures.since(before, await figures.read(stack)), report=told | groups)
+    moved = figures.since(before, await figures.read(stack))
+    return Imported(repeated=moved.pop("repeated", 0), figures=moved, report=told | groups)

@@ -75,7 +75,10 @@ async def unpublished(stack: Stack, service: str) -> int:
 
 
 async def read(stack: Stack) -> dict[str, Any]:
-    """Rows of every table, sums over what they say, and distinct events of every topic. To be asked when all is settled."""
+    """Rows of every table, sums over what they say, distinct events of every topic, and how many records only repeat one.
+
+    To be asked when all is settled. AssertionError if the log as a whole breaks the order or the numbering of any subject.
+    """
     figures: dict[str, Any] = {"rows": {}, "sums": {}}
     for service in states.SERVICES:
         async with connected(stack, service) as connection:
@@ -85,6 +88,7 @@ async def read(stack: Stack) -> dict[str, Any]:
     told = await topics.read(stack.running.kafka)
     assert list(topics.breaches(told)) == []
     figures["events"] = dict(Counter(topic for topic, _ in {(each.topic, each.id) for each in told}))
+    figures["repeated"] = len(told) - sum(figures["events"].values())
     return figures
 
 

@@ -68,8 +68,10 @@ async def test_each_service_may_be_killed_while_leads_come_in(
     ended = time.monotonic()
     took = await figures.settle(stack, seconds=SETTLE_SECONDS)
     after = await imported(stack, SOURCE, before)
-    events, again = sum(after.figures["events"].values()), sum(after.repeated.values()) 
-    note(f"services killed: 4 kills in {ended - begun:.0f} s of import; {events} events, {again} of them told again; all applied {took:.1f} s later")
+    events = sum(after.figures["events"].values())
+    note(
+        f"services killed: 4 kills in {ended - begun:.0f} s of import, {events} events, {after.repeated} repeated; settled in {took:.1f} s"
+    )
     assert comparing.fields(after.figures) > 60
     assert list(comparing.differences(undisturbed.figures, after.figures)) == []
     assert list(comparing.differences(undisturbed.report, after.report)) == []

@@ -46,9 +46,10 @@ async def read(bootstrap: str) -> list[Told]:
     async with _reader(bootstrap) as reader:
         until = {part: end for part, end in (await reader.end_offsets(_parts())).items() if end}
         reader.assign(list(until))
-        await reader.seek_to_beginning()
         told: list[Told] = []
         left = set(until)
+        if left:
+            await reader.seek_to_beginning()
         while left:
             for part, records in (await reader.getmany(timeout_ms=500)).items():
                 told += [_told(part.topic, record.headers) for record in records if record.offset < until[part]]

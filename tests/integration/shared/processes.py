@@ -55,7 +55,7 @@ class Process:
             return 0, {}
 
     async def is_ready(self) -> bool:
-        assert self.started.returncode is None, self.log.read_text()
+        assert self.started.returncode is None, self.log.read_text()[-4000:]
         return (await self.ready())[0] == 200
 
     async def ended(self, seconds: float) -> int:
