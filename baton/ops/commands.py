@@ -60,8 +60,11 @@ def issue(
     issuer: Issuer = DEFAULT_ISSUER,
 ) -> None:
     """Print one access token."""
+    from baton.local.state import SERVICES
     from baton.ops import tokens
 
+    if aud not in SERVICES:
+        raise tokens.TokenError(f"there is no service `{aud}`: choose one of {', '.join(SERVICES)}")
     typer.echo(tokens.issue(folder or default_folder(), issuer=issuer, roles=role, sub=sub, aud=aud, ttl_seconds=ttl))
 
 

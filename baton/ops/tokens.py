@@ -33,7 +33,7 @@ class TokenError(CommandError):
 
 def keygen(folder: Path) -> None:
     """The folder has a key pair: a new one with mode 0600, or the one it had, whose public half is written again if it is missing."""
-    with _alone_in(folder):
+    with _alone_in(folder, make=True):
         if (folder / KEY).exists():
             key = _read_key(folder)
         else:
@@ -112,7 +112,9 @@ def revoke(folder: Path, *, issuer: str, jti: str | None = None, sub: str | None
 
 
 @contextmanager
-def _alone_in(folder: Path) -> Iterator[None]:
+def _alone_in(folder: Path, *, make: bool = False) -> Iterator[None]:
+    if not (make or folder.exists()):
+        raise _no_key(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lock = _open(folder / ".lock", 0, mode=0o600)
@@ -146,11 +148,15 @@ def _read_key(folder: Path) -> jwk.ECKey:
     try:
         key = jwk.ECKey.import_key((folder / KEY).read_bytes())
     except FileNotFoundError:
-        raise TokenError(f"there is no key in {folder}: make one with `baton token keygen`") from None
+        raise _no_key(folder) from None
     except ValueError:
         raise TokenError(f"{folder / KEY} is not a private key in PEM form") from None
     key.ensure_kid()
     return key
+
+
+def _no_key(folder: Path) -> TokenError:
+    return TokenError(f"there is no key in {folder}: make one with `baton token keygen`")
 
 
 def _public(key: jwk.ECKey) -> Entry:

@@ -21,6 +21,7 @@ PASSING = (
     pg.LockNotAvailableError,
     pg.IdleInTransactionSessionTimeoutError,
 )
+"""What the driver raises where trying again may help."""
 
 
 def is_away(error: BaseException) -> bool:

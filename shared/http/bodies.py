@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Annotated, Any, Generic, Literal, TypeVar, get_args
 from uuid import UUID
 
@@ -20,6 +21,9 @@ MAX_ITEMS = 500
 Label = Annotated[str, Field(min_length=1, max_length=32)]
 Labels = Annotated[dict[Label, Label], Field(max_length=20)]
 """Dimensions of an import: short names and values, kept with the object and never published."""
+
+AsOf = Annotated[AwareDatetime, Field(ge=datetime(1900, 1, 1, tzinfo=UTC), lt=datetime(9000, 1, 1, tzinfo=UTC))]
+"""An instant at which figures are looked at; databases and zones end where years do."""
 
 
 class Body(BaseModel):

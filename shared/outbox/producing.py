@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import Sequence
 from contextlib import suppress
+from typing import Any
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import ProducerClosed
@@ -15,6 +16,7 @@ from shared.outbox.cursor import Row
 
 SEND_SECONDS = 10.0
 STOP_SECONDS = 5.0
+METADATA_PAUSE_SECONDS = 0.1
 
 
 async def start(bootstrap: str, client_id: str) -> AIOKafkaProducer:
@@ -29,6 +31,7 @@ async def start(bootstrap: str, client_id: str) -> AIOKafkaProducer:
         max_request_size=2_097_152,
         request_timeout_ms=5_000,
     )
+    _pace_metadata(producer)
     try:
         async with asyncio.timeout(SEND_SECONDS):
             await producer.start()
@@ -36,6 +39,19 @@ async def start(bootstrap: str, client_id: str) -> AIOKafkaProducer:
         await abandon(producer)
         raise
     return producer
+
+
+def _pace_metadata(producer: AIOKafkaProducer) -> None:
+    # While no broker answers, its sender asks for metadata thousands of times a second, on a loop that HTTP may share.
+    ask = producer.client._metadata_update
+
+    async def ask_with_pause(cluster_metadata: Any, topics: Any) -> bool:
+        answered = await ask(cluster_metadata, topics)
+        if not answered:
+            await asyncio.sleep(METADATA_PAUSE_SECONDS)
+        return answered
+
+    producer.client._metadata_update = ask_with_pause
 
 
 async def publish(producer: AIOKafkaProducer, rows: Sequence[Row], topic_prefix: str, known: set[str]) -> dict[tuple[str, int], int]:

@@ -76,6 +76,7 @@ class Relay:
         self._wake = asyncio.Event()
         self._stopping = asyncio.Event()
         self._failures = 0
+        self._oldest: datetime | None = None
         self.trouble: str | None = None
         """What keeps it from publishing; None while it publishes or stands by."""
 
@@ -105,12 +106,16 @@ class Relay:
         try:
             while not await connection.fetchval("SELECT pg_try_advisory_lock($1)", LOCK):
                 self._publishes()
+                self._waits_since(None)
                 await self._pause(STANDBY_SECONDS)
                 if self._stopping.is_set():
                     return
             cursor = await self._open(connection)
             log.info("relay_elected", base=cursor.base)
             await connection.add_listener(CHANNEL, lambda *_: self._wake.set())
+            if self._oldest is None:
+                first = await cursors.read_page(connection, cursor, backlog=False, rows=1)
+                self._waits_since(first.rows[0].created_at if first.rows else None)
             producer = await producing.start(self._bootstrap, self._client_id)
             try:
                 metrics.RELAY_LEADER.set(1)
@@ -135,6 +140,11 @@ class Relay:
         self._failures = 0
         self.trouble = None
         metrics.RELAY_BLOCKED.set(0)
+
+    def _waits_since(self, oldest: datetime | None) -> None:
+        # An age is worked out when it is asked for: while no broker answers, nothing here would make it grow.
+        self._oldest = oldest
+        metrics.OUTBOX_OLDEST.set_function(lambda: (datetime.now(UTC) - oldest).total_seconds() if oldest else 0.0)
 
     async def _pause(self, seconds: float) -> None:
         try:
@@ -179,13 +189,13 @@ class _Leadership:
 
     async def _send(self, page: Page) -> None:
         if page.rows:
-            metrics.OUTBOX_OLDEST.set((datetime.now(UTC) - page.rows[0].created_at).total_seconds())
+            self._relay._waits_since(page.rows[0].created_at)
             acknowledged = await producing.publish(self._producer, page.rows, self._relay._topic_prefix, self._topics)
             self._positions |= acknowledged
             for row in page.rows:
                 metrics.RELAY_PUBLISHED.labels(row.topic).inc()
         if not page.full:
-            metrics.OUTBOX_OLDEST.set(0)
+            self._relay._waits_since(None)
         self._cursor = cursors.advance(self._cursor, page)
 
     async def _write(self, *, at_most_every: float) -> None:

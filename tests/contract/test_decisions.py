@@ -6,7 +6,8 @@ import re
 import tomllib
 from pathlib import Path
 
-from tests.contract import structure
+from shared.events import language
+from tests.contract import documents, structure
 
 ROOT = Path(__file__).parents[2]
 RECORDS = sorted((ROOT / "docs" / "adr").glob("[0-9]*.md"))
@@ -45,6 +46,24 @@ def test_decisions_are_numbered_without_gaps_and_listed() -> None:
 def test_the_bound_of_shared_is_the_one_that_was_decided() -> None:
     record = (ROOT / "docs" / "adr" / "0008-kernel-share.md").read_text(encoding="utf-8")
     assert f"{structure.SHARED_SHARE * 100:.0f} %" in record
+
+
+def test_the_picture_of_the_architecture_is_that_of_the_code() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    header = re.search(r"^\| events of .*\|$", page, re.MULTILINE)
+    assert header
+    columns = [cell.strip() for cell in header[0].split("|")[2:-1]]
+    for producer in documents.services():
+        row = re.search(rf"^\| {producer} \|(.*)\|$", page[header.end() :], re.MULTILINE)
+        assert row, producer
+        drawn = {column: set(re.findall(r"[a-z-]+", cell)) for column, cell in zip(columns, row[1].split("|"), strict=True)}
+        told = {column: _told(producer, column) for column in columns}
+        assert drawn == told, producer
+
+
+def _told(producer: str, consumer: str) -> set[str]:
+    kinds = [language.type_of(cls) for cls in documents.services()[consumer].handlers]
+    return {kind.name for kind in kinds if kind.producer == producer}
 
 
 def test_no_link_of_a_page_is_dead() -> None:

@@ -51,7 +51,6 @@ class Load:
     """Writers that go on until they are stopped, and all that they have written."""
 
     stack: Stack
-    http: httpx2.AsyncClient
     writes: list[Write] = field(default_factory=list)
     stopping: bool = False
     tokens: dict[str, str] = field(default_factory=dict)
@@ -59,20 +58,20 @@ class Load:
     async def write(self, make: Callable[[int], Write]) -> None:
         """One writer: one command after the other, the next whatever became of the last."""
         number = 0
-        while not self.stopping:
-            write = make(number)
-            self.writes.append(write)
-            await self.send(write)
-            number += 1
-            await asyncio.sleep(PAUSE_SECONDS)
+        async with httpx2.AsyncClient(timeout=30.0, trust_env=False) as http:
+            while not self.stopping:
+                write = make(number)
+                self.writes.append(write)
+                await self._send(http, write)
+                number += 1
+                await asyncio.sleep(PAUSE_SECONDS)
 
-    async def send(self, write: Write) -> None:
-        """One attempt."""
+    async def _send(self, http: httpx2.AsyncClient, write: Write) -> None:
         headers = {"Authorization": f"Bearer {self._token(write.service)}", "Idempotency-Key": str(write.key)}
         address = self.stack.profile["services"][write.service]["url"] + write.path
         begun = time.monotonic()
         try:
-            answer = await self.http.post(address, json=write.body, headers=headers)
+            answer = await http.post(address, json=write.body, headers=headers)
         except httpx2.TransportError:
             write.statuses.append(0)
             return
@@ -85,10 +84,11 @@ class Load:
         """Sends again, with its key, what got no answer or a 5xx, until each has one; returns what was sent again."""
         unknown = [write for write in self.writes if not write.acknowledged and not write.refused]
         until = time.monotonic() + REPEAT_SECONDS
-        for write in unknown:
-            while not write.acknowledged and not write.refused and time.monotonic() < until:
-                await asyncio.sleep(min(write.retry_after or PAUSE_SECONDS, 0.5))
-                await self.send(write)
+        async with httpx2.AsyncClient(timeout=30.0, trust_env=False) as http:
+            for write in unknown:
+                while not write.acknowledged and not write.refused and time.monotonic() < until:
+                    await asyncio.sleep(min(write.retry_after or PAUSE_SECONDS, 0.5))
+                    await self._send(http, write)
         return unknown
 
     def _token(self, service: str) -> str:
@@ -104,15 +104,14 @@ class Load:
 @asynccontextmanager
 async def running(stack: Stack, writers: Sequence[Callable[[int], Write]]) -> AsyncIterator[Load]:
     """Writers at work while inside; they have stopped afterwards, also when the inside fails."""
-    async with httpx2.AsyncClient(timeout=30.0, trust_env=False) as http:
-        load = Load(stack=stack, http=http)
-        async with asyncio.TaskGroup() as group:
-            for make in writers:
-                group.create_task(load.write(make))
-            try:
-                yield load
-            finally:
-                load.stopping = True
+    load = Load(stack=stack)
+    async with asyncio.TaskGroup() as group:
+        for make in writers:
+            group.create_task(load.write(make))
+        try:
+            yield load
+        finally:
+            load.stopping = True
 
 
 def lead(source: str) -> Callable[[int], Write]:

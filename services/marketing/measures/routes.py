@@ -6,12 +6,12 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import Query
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from services.marketing.measures import store
 from shared.errors import Invalid, NotFound
 from shared.http import edge
-from shared.http.bodies import Answer
+from shared.http.bodies import Answer, AsOf
 from shared.http.edge import Call, requires
 from shared.http.pages import PageRequest, page_request
 from shared.http.problems import problems
@@ -32,7 +32,7 @@ class CohortQuery(BaseModel):
     by: Annotated[str, StringConstraints(min_length=1, max_length=32, pattern=PRINTABLE)] | None = None
     first_day: Annotated[date | None, Field(alias="from")] = None
     last_day: Annotated[date | None, Field(alias="to")] = None
-    as_of: AwareDatetime | None = None
+    as_of: AsOf | None = None
 
 
 class CountsOut(Answer):

@@ -5,11 +5,10 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import Query
-from pydantic import AwareDatetime
 
 from services.sales.measures import store
 from shared.http import edge
-from shared.http.bodies import Answer
+from shared.http.bodies import Answer, AsOf
 from shared.http.edge import Call, requires
 from shared.http.pages import PageRequest, page_request
 
@@ -47,7 +46,7 @@ async def list_won_deals(
     source: Source = None,
     first: Annotated[date | None, Query(alias="from")] = None,
     last: Annotated[date | None, Query(alias="to")] = None,
-    as_of: AwareDatetime | None = None,
+    as_of: AsOf | None = None,
 ) -> WonDeals:
     """Won deals that stood by `as_of`: by source of lead or deal, and by UTC day of closing (both days included)."""
     moment = as_of or call.tx.now

@@ -158,6 +158,21 @@ def test_without_a_key_the_commands_say_what_to_do(tmp_path: Path):
             act()
 
 
+def test_a_mistyped_folder_is_not_made(tmp_path: Path):
+    missing = tmp_path / "keyz"
+    for act in (lambda: issue(missing), lambda: tokens.rotate(missing), lambda: tokens.revoke(missing, issuer=ISSUER, sub="alice")):
+        with pytest.raises(tokens.TokenError, match="baton token keygen"):
+            act()
+    assert not missing.exists()
+
+
+def test_a_token_for_nobody_is_not_issued(folder: Path):
+    asked = ["issue", "--role", "ops", "--sub", "alice", "--aud", "slaes", "--keys", str(folder)]
+    refused = CliRunner().invoke(commands.token_app, asked)
+    assert "choose one of marketing, handoff, sales, distribution" in str(refused.exception)
+    assert not (folder / "issued.jsonl").exists()
+
+
 def test_a_revocation_names_one_of_token_and_subject(folder: Path):
     for jti, sub in ((None, None), ("a", "b")):
         with pytest.raises(tokens.TokenError):

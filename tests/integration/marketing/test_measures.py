@@ -205,6 +205,8 @@ async def test_the_figures_equal_a_count_by_hand(api: kit.Api, database: Databas
         ({"from": "June"}, (422, "INVALID_CONTENT", "from")),
         ({"to": "2018-02-30"}, (422, "INVALID_CONTENT", "to")),
         ({"as_of": "2018-01-01T00:00:00"}, (422, "INVALID_CONTENT", "as_of")),
+        ({"as_of": "0001-01-01T00:00:00+14:00"}, (422, "INVALID_CONTENT", "as_of")),
+        ({"as_of": "9999-12-31T23:59:59-14:00"}, (422, "INVALID_CONTENT", "as_of")),
         ({"by": "x" * 33}, (422, "INVALID_CONTENT", "by")),
         ({"by": "a\x00b"}, (422, "INVALID_CONTENT", "by")),
         ({"source": "a\x00b"}, (422, "INVALID_CONTENT", "source")),

@@ -63,12 +63,10 @@ async def test_a_rep_counts_only_what_a_rep_may_see(api: kit.Api, database: Data
 
 
 async def test_the_ends_of_time_are_no_defect(api: kit.Api):
-    for params in (
-        {"from": "0001-01-01", "to": "9999-12-31"},
-        {"as_of": "9999-12-31T23:59:59-14:00"},
-        {"as_of": "0001-01-01T00:00:00+14:00"},
-    ):
-        assert (await api.get(WON, role="reader", params=params)).status_code in {200, 422}, params
+    params = {"from": "0001-01-01", "to": "9999-12-31"}
+    assert (await api.get(WON, role="reader", params=params)).status_code == 200
+    for as_of in ("9999-12-31T23:59:59-14:00", "0001-01-01T00:00:00+14:00"):
+        kit.problem(await api.get(WON, role="reader", params={"as_of": as_of}), 422, "INVALID_CONTENT", "as_of")
 
 
 async def test_a_wrong_question_is_refused(api: kit.Api):

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 
 import asyncpg
 import pytest
+import structlog
 
 from baton.local.servers import Servers
 from shared.db import migrating
@@ -17,6 +18,12 @@ from tests.integration.shared import sample, traffic
 
 WORKER = os.environ.get("PYTEST_XDIST_WORKER", "w0")
 _numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def plain_logs() -> None:
+    """Without the local variables of every frame, which take seconds to print."""
+    structlog.configure(processors=[structlog.processors.add_log_level, structlog.processors.KeyValueRenderer()])
 
 
 @pytest.fixture(scope="session")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 from uuid import UUID
@@ -57,7 +58,7 @@ class Note:
 
     note_id: UUID
     text: str
-    recorded_at: object
+    recorded_at: datetime
     version: int = 0
 
 
@@ -86,7 +87,7 @@ class NoteOut(Answer):
     version: int
 
 
-def accepted(note_id: UUID, at: object) -> LeadAccepted:
+def accepted(note_id: UUID, at: datetime) -> LeadAccepted:
     """An event of this service about a note."""
     return LeadAccepted(
         lead_id=note_id, decision_id=note_id, routing_id=note_id, accepted_by_id=None, accepted_at=at, acceptance_mode="manual"
@@ -175,7 +176,7 @@ async def get_bounded(number: int, call: Annotated[Call, requires("notes:read")]
     return Result(index=0, status="unchanged", version=found.version if found else None)
 
 
-def rejected(note_id: UUID, at: object) -> LeadRejected:
+def rejected(note_id: UUID, at: datetime) -> LeadRejected:
     """Another event of this service about the same note."""
     return LeadRejected(
         lead_id=note_id,

@@ -80,7 +80,7 @@ class TargetAfterTheRows(Reader):
         page = await cursors.read_page(self.connection, self.cursor, backlog=False, rows=10_000, size=10**8)
         if self.between is not None:
             await self.between()
-        self.cursor = Cursor(base=await self.connection.fetchval("SELECT pg_current_snapshot()::text"))
+        self.cursor = Cursor(base=str(await self.connection.fetchval("SELECT pg_current_snapshot()::text")))
         return page.rows
 
 

@@ -6,6 +6,7 @@ import asyncio
 from collections import Counter
 
 import pytest
+from prometheus_client import REGISTRY
 from sqlalchemy import text
 
 from baton.local.servers import Servers
@@ -19,6 +20,9 @@ from shared.outbox.relay import ForeignOutbox
 from tests.integration.shared import sample, traffic
 from tests.integration.shared.traffic import breaches, published, relay_of
 from tests.integration.shared.waiting import running, until
+
+NOBODY = "127.0.0.1:1"
+"""An address at which no broker answers."""
 
 HANDLERS = {LeadAccepted: [sample.remember], LeadRejected: [sample.remember]}
 
@@ -117,6 +121,29 @@ async def test_commits_wake_the_relay(alone: Database, servers: Servers, topics:
         await traffic.write(alone, [new_id()])
         assert woken.is_set()
         await published(servers.kafka, topics, 1)
+
+
+async def test_without_a_broker_the_oldest_event_is_seen_to_age_until_it_is_published(
+    alone: Database, servers: Servers, topics: str
+) -> None:
+    def age() -> float:
+        return REGISTRY.get_sample_value("baton_outbox_oldest_unpublished_seconds") or 0.0
+
+    async def grows(beyond: float) -> bool:
+        return age() > beyond
+
+    await traffic.write(alone, [new_id()])
+    async with running(relay_of(alone, NOBODY, topics)):
+        await until(lambda: grows(0.0))
+        await until(lambda: grows(1.0))
+    assert await traffic.read_log(servers.kafka, topics) == []
+    async with running(relay_of(alone, servers.kafka, topics)):
+        await published(servers.kafka, topics, 1)
+
+        async def is_gone() -> bool:
+            return age() == 0.0
+
+        await until(is_gone)
 
 
 async def test_a_relay_of_a_restored_database_publishes_nothing_and_says_so(alone: Database, servers: Servers, topics: str) -> None:

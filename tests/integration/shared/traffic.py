@@ -13,7 +13,9 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.partitioner import murmur2
 from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 
+from shared.db.failures import is_away
 from shared.db.transaction import Database, Transaction
 from shared.ids import new_id
 from shared.inbox.decoding import Record
@@ -104,6 +106,9 @@ async def write_awkwardly(database: Database, *, events: int, writers: int = 24,
                 committed.update(kept)
             except Undone:
                 pass
+            except DBAPIError as error:  # it waited too long for a lock: rolled back
+                if not is_away(error):
+                    raise
 
     await asyncio.gather(*(one(seed) for seed in range(writers)))
     return committed
