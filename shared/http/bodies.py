@@ -18,7 +18,13 @@ T = TypeVar("T")
 
 MAX_ITEMS = 500
 
-Label = Annotated[str, Field(min_length=1, max_length=32)]
+STORABLE = r"^[^\x00]*$"
+"""The form of every text: PostgreSQL stores all characters but NUL, and a caller is to be told which field has it."""
+
+Word = Annotated[str, Field(min_length=1, max_length=64, pattern=STORABLE)]
+"""A short word from an administered vocabulary."""
+
+Label = Annotated[str, Field(min_length=1, max_length=32, pattern=STORABLE)]
 Labels = Annotated[dict[Label, Label], Field(max_length=20)]
 """Dimensions of an import: short names and values, kept with the object and never published."""
 

@@ -13,9 +13,8 @@ from services.distribution.orders.domain import NothingOpen, Order, QuantityExce
 from services.distribution.shipments import domain, usecases
 from shared.errors import Invalid, NotFound, Stale
 from shared.events.distribution.orders import FulfilmentStatus
-from shared.events.language import Code
 from shared.http import edge
-from shared.http.bodies import Answer, Body, Command
+from shared.http.bodies import Answer, Body, Command, Word
 from shared.http.edge import Call, requires
 from shared.http.pages import Page, PageRequest, page_request
 from shared.http.problems import problems
@@ -39,7 +38,7 @@ class ShipOrder(Command):
     """Goods that leave; without lines, all that no shipment is known for. The same id and content again has no second effect."""
 
     shipment_id: UUID | None = None
-    carrier_code: Code | None = None
+    carrier_code: Word | None = None
     expected_delivery_date: date | None = None
     lines: Annotated[tuple[ShippedQuantity, ...], Field(min_length=1, max_length=200)] | None = None
 

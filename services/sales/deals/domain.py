@@ -13,6 +13,7 @@ from uuid import UUID
 from shared import calendar, ids, money
 from shared.cause import Version
 from shared.errors import Conflict, Invalid
+from shared.events import language
 from shared.events.handoff.decisions import CustomerType
 from shared.events.language import Instant
 from shared.events.marketing.leads import SegmentVersion
@@ -28,6 +29,9 @@ SEES_EVERY_DEAL = frozenset({"sales_manager", "key_account_manager", "importer",
 
 MOST_LISTED = 200
 """How many an event lists of anything."""
+
+SURELY_FITS = 100
+"""Lines and needs, each of the longest words, that fit an event without being measured."""
 
 MOST_MONEY = Decimal(10) ** 15
 """A total from here on does not fit an amount of money."""
@@ -171,7 +175,8 @@ def close(
 ) -> tuple[Deal, DealClosed]:
     """The closed deal and its event. `origins`: its leads, the primary first; `at`: when it closed (UTC).
 
-    Raises Invalid: a won deal needs lines or is a blanket order, a lost one needs a reason, all money is of one currency.
+    Raises Invalid: a won deal needs lines or is a blanket order, a lost one needs a reason, all money is of one currency; and for more
+    content than an event holds.
     """
     _must_be_complete(command)
     lines = tuple(_line(index, line) for index, line in enumerate(command.lines))
@@ -205,7 +210,9 @@ def close(
         recorded_at=recorded_at,
         asked=command,
     )
-    return deal, _closed(deal, origins, pipeline)
+    closed = _closed(deal, origins, pipeline)
+    _must_fit(closed)
+    return deal, closed
 
 
 def totals(command: CloseDeal, lines: Sequence[DealLine]) -> tuple[Money | None, Money | None, Money | None]:
@@ -326,6 +333,13 @@ def _closed(deal: Deal, origins: Sequence[Origin], pipeline: Pipeline | None) ->
         lost=Lost(lost_reasons=deal.lost_reasons) if deal.outcome == "lost" else None,
         lines=deal.lines,
     )
+
+
+def _must_fit(closed: DealClosed) -> None:
+    if len(closed.lines) + len(closed.need_codes) <= SURELY_FITS:
+        return
+    if len(language.adapter(DealClosed).dump_json(closed)) >= language.MAX_DATA_BYTES:
+        raise Invalid.at("/lines", "DEAL_TOO_LARGE", "The lines are more than can be announced: fewer of them, or shorter words.")
 
 
 def _won(deal: Deal) -> Won:

@@ -11,11 +11,10 @@ from services.sales.deals import domain, usecases
 from shared import ids
 from shared.errors import Conflict, Invalid, NotFound, NotKnownYet, Refusal, Stale
 from shared.events.handoff.decisions import CustomerType
-from shared.events.language import Code
 from shared.events.sales.deals import CloseMode, DealLine, FulfilmentType
 from shared.events.sales.opportunities import LostReason
 from shared.http import edge
-from shared.http.bodies import Answer, Body, Command, ItemList, Labels, Result, Results
+from shared.http.bodies import STORABLE, Answer, Body, Command, ItemList, Labels, Result, Results, Word
 from shared.http.edge import Call, requires
 from shared.http.pages import Page, PageRequest, page_request
 from shared.http.problems import problems
@@ -27,7 +26,7 @@ router = edge.router(tags=["deals"])
 Price = Annotated[PlainDecimal, Field(ge=0, max_digits=16, decimal_places=4)]
 Quantity = Annotated[PlainDecimal, Field(gt=0, max_digits=12, decimal_places=4)]
 Currency = Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
-Note = Annotated[str, Field(min_length=1, max_length=2000)]
+Note = Annotated[str, Field(min_length=1, max_length=2000, pattern=STORABLE)]
 LostReasons = Annotated[tuple[LostReason, ...], Field(max_length=20)]
 
 
@@ -47,18 +46,18 @@ class Line(Body):
 
     line_no: Annotated[int, Field(ge=1, le=1_000_000)]
     product_id: UUID | None = None
-    sku: Code | None = None
+    sku: Word | None = None
     fulfilment_type: FulfilmentType = "goods"
     quantity: Quantity
-    unit: Code = "piece"
+    unit: Word = "piece"
     list_unit_price: UnitPrice | None = None
     net_unit_price: UnitPrice
     requested_date: date | None = None
     confirmed_date: date | None = None
     outlet_id: UUID | None = None
     ship_to_id: UUID | None = None
-    ship_to_country: Code | None = None
-    ship_to_time_zone: Code | None = None
+    ship_to_country: Word | None = None
+    ship_to_time_zone: Word | None = None
 
     def agreed(self) -> domain.AgreedLine:
         """The line as the domain has it."""
@@ -108,10 +107,10 @@ class CloseDeal(WinOpportunity):
     lead_id: UUID
     lead_ids: Annotated[tuple[UUID, ...], Field(max_length=20)] = ()
     outcome: domain.Outcome
-    source: Code | None = None
-    external_id: Annotated[str, Field(min_length=1, max_length=128)] | None = None
+    source: Word | None = None
+    external_id: Annotated[str, Field(min_length=1, max_length=128, pattern=STORABLE)] | None = None
     owner_id: UUID | None = None
-    owner_role: Code | None = None
+    owner_role: Word | None = None
     lost_reasons: LostReasons = ()
     note: Note | None = None
 
@@ -217,7 +216,7 @@ async def list_deals(
     page: Annotated[PageRequest, page_request()],
     lead_id: UUID | None = None,
     outcome: domain.Outcome | None = None,
-    source: Annotated[str | None, Query(max_length=64)] = None,
+    source: Annotated[str | None, Query(max_length=64, pattern=STORABLE)] = None,
 ) -> Page[DealOut]:
     """Deals that you may see, in the order in which they were recorded."""
     seen_by, limit = call.cause.actor, page.limit + 1

@@ -9,7 +9,7 @@ from fastapi import Query
 from services.sales.leads import domain, usecases
 from shared.errors import NotFound
 from shared.http import edge
-from shared.http.bodies import Answer
+from shared.http.bodies import STORABLE, Answer
 from shared.http.edge import Call, requires
 from shared.http.pages import Page, PageRequest, page_request
 from shared.http.problems import problems
@@ -75,7 +75,7 @@ async def get_lead(lead_id: UUID, call: Annotated[Call, requires("leads:read")])
 async def list_leads(
     call: Annotated[Call, requires("leads:read")],
     page: Annotated[PageRequest, page_request()],
-    source: Annotated[str | None, Query(max_length=64)] = None,
+    source: Annotated[str | None, Query(max_length=64, pattern=STORABLE)] = None,
 ) -> Page[LeadOut]:
     """Leads in the order in which sales learned of them."""
     found = await usecases.list_leads(call.tx, source=source, after=page.after, limit=page.limit + 1)

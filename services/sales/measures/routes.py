@@ -8,14 +8,14 @@ from fastapi import Query
 
 from services.sales.measures import store
 from shared.http import edge
-from shared.http.bodies import Answer, AsOf
+from shared.http.bodies import STORABLE, Answer, AsOf
 from shared.http.edge import Call, requires
 from shared.http.pages import PageRequest, page_request
 
 router = edge.router(tags=["metrics"])
 
 MOST_ROWS = 1000
-Source = Annotated[str | None, Query(max_length=64)]
+Source = Annotated[str | None, Query(max_length=64, pattern=STORABLE)]
 
 
 class WonDealOut(Answer):

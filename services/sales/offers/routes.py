@@ -10,7 +10,7 @@ from services.sales.offers import domain, usecases
 from shared.errors import NotFound, NotKnownYet, Stale
 from shared.events.sales.offers import RejectReason
 from shared.http import edge
-from shared.http.bodies import Answer, Command
+from shared.http.bodies import STORABLE, Answer, Command
 from shared.http.edge import Call, requires
 from shared.http.pages import Page, PageRequest, page_request
 from shared.http.problems import problems
@@ -26,7 +26,7 @@ class RejectLead(Command):
     """Why a lead is refused; the reason `other` needs a note, which stays in sales."""
 
     reason_code: RejectReason
-    note: Annotated[str, Field(min_length=1, max_length=2000)] | None = None
+    note: Annotated[str, Field(min_length=1, max_length=2000, pattern=STORABLE)] | None = None
     suggested_disposition: domain.Disposition | None = None
 
 

@@ -10,10 +10,9 @@ from pydantic import Field
 from services.sales.opportunities import domain, usecases
 from shared import ids
 from shared.errors import Invalid, NotFound, NotKnownYet, Refusal, Stale
-from shared.events.language import Code
 from shared.events.sales.opportunities import StageType
 from shared.http import edge
-from shared.http.bodies import Answer, Body, Command, ItemList, Labels, Result, Results
+from shared.http.bodies import STORABLE, Answer, Body, Command, ItemList, Labels, Result, Results, Word
 from shared.http.edge import Call, requires
 from shared.http.pages import Page, PageRequest, page_request
 from shared.http.problems import problems
@@ -41,14 +40,14 @@ class OpenOpportunity(Command):
     opportunity_id: UUID | None = None
     lead_id: UUID
     lead_ids: Annotated[tuple[UUID, ...], Field(max_length=20)] = ()
-    stage_code: Code = domain.FIRST_STAGE
+    stage_code: Word = domain.FIRST_STAGE
     amount: MoneyIn | None = None
     expected_close_date: date | None = None
     owner_id: UUID | None = None
-    owner_role: Code | None = None
+    owner_role: Word | None = None
     customer_id: UUID | None = None
-    source: Code | None = None
-    external_id: Annotated[str, Field(min_length=1, max_length=128)] | None = None
+    source: Word | None = None
+    external_id: Annotated[str, Field(min_length=1, max_length=128, pattern=STORABLE)] | None = None
     labels: Labels = Field(default_factory=dict)
     estimated: bool = False
 
@@ -73,7 +72,7 @@ class OpenOpportunities(Body):
 class ChangeStage(Command):
     """Another open stage; an absent amount or date stays as it is."""
 
-    stage_code: Code
+    stage_code: Word
     amount: MoneyIn | None = None
     expected_close_date: date | None = None
 
@@ -165,7 +164,7 @@ async def list_opportunities(
     page: Annotated[PageRequest, page_request()],
     lead_id: UUID | None = None,
     stage_type: StageType | None = None,
-    source: Annotated[str | None, Query(max_length=64)] = None,
+    source: Annotated[str | None, Query(max_length=64, pattern=STORABLE)] = None,
 ) -> Page[OpportunityOut]:
     """Opportunities that you may see, in the order in which they were recorded."""
     found = await usecases.list_opportunities(

@@ -168,6 +168,23 @@ def test_an_event_lists_no_more_than_200_needs():
     language.write(event)
 
 
+def test_a_deal_that_no_event_holds_is_refused_and_a_smaller_one_is_announced():
+    def wordy(count: int) -> tuple[domain.AgreedLine, ...]:
+        text = "\x01" * 64  # six bytes each as JSON
+        price = Money(amount=Decimal("999.9999"), currency="EUR")
+        given: dict[str, Any] = {"sku": text, "unit": text, "ship_to_country": text, "ship_to_time_zone": "America/Argentina/Buenos_Aires"}
+        ids = {"product_id": new_id(), "outlet_id": new_id(), "ship_to_id": new_id()}
+        days = {"requested_date": NOON.date(), "confirmed_date": NOON.date()}
+        prices = {"quantity": Decimal("99999.9999"), "net_unit_price": price, "list_unit_price": price}
+        return tuple(line(number, **given, **ids, **days, **prices) for number in range(900_000, 900_000 + count))
+
+    assert refused(lines=wordy(domain.MOST_LISTED)) == ("/lines", "DEAL_TOO_LARGE")
+    needs = tuple(str(number).rjust(64, "\x01") for number in range(50))
+    lead = domain.Origin(lead_id=new_id(), need_codes=needs)
+    language.write(closed(lines=wordy(domain.SURELY_FITS - len(needs)), origins=[lead])[1])
+    language.write(closed(lines=wordy(domain.SURELY_FITS))[1])
+
+
 def test_a_deal_of_an_opportunity_takes_over_owner_labels_and_begin():
     pipeline = domain.Pipeline(
         opportunity_id=new_id(), opened_at=NOON, owner_id=REP, owner_role="sales_rep", labels={"a": "1", "b": "1"}, source="crm"
