@@ -30,6 +30,8 @@ from shared.errors import FieldError, Invalid
 
 MAX_LENGTH = 1_000
 
+_READABLE = re.compile(r"[^\x00\ud800-\udfff]*")  # JSON can say halves of characters, which no text has
+
 _TEXTS = (
     "lead.origin",
     "lead.source",
@@ -90,7 +92,7 @@ def _faults(place: int, rule: Rule) -> Iterator[FieldError]:
     if len(rule.when) > MAX_LENGTH:
         yield _fault(place, rule, "CONDITION_TOO_LONG", f"A condition has at most {MAX_LENGTH} characters.")
         return
-    if "\x00" in rule.when:
+    if not _READABLE.fullmatch(rule.when):
         yield _fault(place, rule, "CONDITION_SYNTAX", "A condition is readable text.")
         return
     try:

@@ -174,6 +174,7 @@ async def test_a_delivery_names_a_shipment_of_its_own_order_and_no_more_than_tha
         ("shipments", {"lines": [line(1, "1"), line(1, "1")]}, "LINE_NAMED_TWICE", "/lines/1/line_no"),
         ("shipments", {"shipment_id": "one"}, "INVALID_CONTENT", "/shipment_id"),
         ("shipments", {"carrier_code": "x" * 65}, "INVALID_CONTENT", "/carrier_code"),
+        ("shipments", {"carrier_code": "a\x00"}, "INVALID_CONTENT", "/carrier_code"),
         ("shipments", {"expected_delivery_date": "N/A - From RDC"}, "INVALID_CONTENT", "/expected_delivery_date"),
         ("shipments", {"weight": 1}, "INVALID_CONTENT", "/weight"),
         ("shipments", {"occurred_at": "2099-01-01T00:00:00Z"}, "OCCURRED_IN_FUTURE", "/occurred_at"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from typing import Any
 
 import pytest
@@ -126,6 +127,13 @@ async def test_a_draft_is_not_half_revised_by_a_bad_condition(api: Api):
     bad = content(name="Worse", rules=[RULES[0] | {"when": "nope"}])
     problem(await api.put(path, role="rules_editor", if_match=1, json=bad), 422, "CONDITION_UNKNOWN_NAME", "/rules/0/when")
     assert (await api.get(path, role="reader")).json() == draft
+
+
+@pytest.mark.parametrize("unreadable", ["\x00", "\ud800", "true \udfff\ud800"])
+async def test_a_condition_that_is_no_text_is_refused(api: Api, unreadable: str):
+    body = json.dumps(content(rules=[RULES[0] | {"when": unreadable}])).encode()
+    response = await api.post("/v1/rule-sets", role="rules_editor", content=body, headers={"Content-Type": "application/json"})
+    problem(response, 422, "CONDITION_SYNTAX", "/rules/0/when")
 
 
 @pytest.mark.parametrize(

@@ -9,10 +9,13 @@ from uuid import UUID
 
 import pytest
 
+from services.sales.deals import usecases
+from shared.db.bulk import RefusedByDatabase
 from shared.db.transaction import Database
 from shared.ids import derived_id, new_id
 from tests import kit
 from tests.integration.sales import steps
+from tests.unit.sales import examples
 
 
 async def events(database: Database, topic: str, subject: str) -> list[Any]:
@@ -68,12 +71,15 @@ async def test_losing_an_opportunity_says_why(api: kit.Api, database: Database):
         ("win", {"lines": [steps.line(tax=1)]}, ("INVALID_CONTENT", "/lines/0/tax")),
         ("win", {"lines": [{"line_no": 1}]}, ("INVALID_CONTENT", "/lines/0/quantity")),
         ("win", {"lines": [steps.line(number) for number in range(1, 202)]}, ("INVALID_CONTENT", "/lines")),
+        ("win", {"lines": [steps.line(sku="\u0000")]}, ("INVALID_CONTENT", "/lines/0/sku")),
+        ("win", {"lines": [steps.line()], "labels": {"a": "\u0000"}}, ("INVALID_CONTENT", "/labels/a")),
         ("win", {"blanket_order": "perhaps"}, ("INVALID_CONTENT", "/blanket_order")),
         ("win", {"lines": [steps.line()], "lost_reasons": ["pricing"]}, ("INVALID_CONTENT", "/lost_reasons")),
         ("lose", {}, ("INVALID_CONTENT", "/lost_reasons")),
         ("lose", {"lost_reasons": []}, ("INVALID_CONTENT", "/lost_reasons")),
         ("lose", {"lost_reasons": ["bad luck"]}, ("INVALID_CONTENT", "/lost_reasons/0")),
         ("lose", {"lost_reasons": ["other"]}, ("NOTE_REQUIRED", "/note")),
+        ("lose", {"lost_reasons": ["other"], "note": "\u0000"}, ("INVALID_CONTENT", "/note")),
         ("lose", {"lost_reasons": ["not_recorded"]}, ("IMPORTS_ONLY", "/lost_reasons")),
         ("lose", {"lost_reasons": ["pricing"], "occurred_at": "2999-01-01T00:00:00Z"}, ("OCCURRED_IN_FUTURE", "/occurred_at")),
     ],
@@ -228,13 +234,27 @@ async def test_a_batch_closes_what_it_can_and_says_why_not(api: kit.Api, databas
         assert len(await events(database, "deal-closed", results[index]["id"])) == 1
 
 
-async def test_a_database_error_fails_only_the_item_at_fault(api: kit.Api, database: Database):
+async def test_a_database_error_fails_only_the_item_at_fault(database: Database):
     lead_id = await steps.known_lead(database)
-    items = [steps.deal(lead_id), steps.deal(lead_id, labels={"bad": "\u0000"}), steps.deal(lead_id)]
-    answer = await api.post("/v1/deals/batch", role="importer", json={"items": items})
-    assert [result["status"] for result in answer.json()["items"]] == ["created", "failed", "created"], answer.text
-    for result in (answer.json()["items"][0], answer.json()["items"][2]):
-        assert len(await events(database, "deal-closed", result["id"])) == 1
+    commands = [examples.asked_deal(lead_id=lead_id, labels=labels) for labels in ({}, {"bad": "\u0000"}, {})]
+    async with database.transaction() as tx:
+        outcomes = await usecases.close_deals(tx, [usecases.Asked(command=command, cause=kit.cause()) for command in commands])
+    assert [type(outcome) for outcome in outcomes] == [usecases.Closed, RefusedByDatabase, usecases.Closed]
+    for command, count in zip(commands, (1, 0, 1), strict=True):
+        assert len(await events(database, "deal-closed", str(command.deal_id))) == count
+
+
+async def test_a_deal_too_large_to_be_announced_fails_alone(api: kit.Api, database: Database):
+    lead_id = await steps.known_lead(database)
+    word = "\N{CHEQUERED FLAG}" * 64
+    lines = [
+        steps.line(number, sku=word, unit=word, ship_to_country=word, list_unit_price=steps.line()["net_unit_price"])
+        for number in range(1, 201)
+    ]
+    large = steps.deal(lead_id, lines=lines)
+    answer = await api.post("/v1/deals/batch", role="importer", json={"items": [steps.deal(lead_id), large]})
+    created, failed = answer.json()["items"]
+    assert (created["status"], failed["status"], failed["problem"]["code"]) == ("created", "failed", "DEAL_TOO_LARGE"), answer.text
 
 
 async def test_the_number_of_statements_does_not_grow_with_a_batch(api: kit.Api, database: Database):
@@ -265,4 +285,4 @@ async def test_two_at_the_same_moment_close_one_deal(api: kit.Api, database: Dat
 @pytest.mark.parametrize("wrong", [{"labels": {"a": "\u0000"}}, {"source": "\u0000", "external_id": "1"}, {"note": "\u0000"}])
 async def test_text_that_no_database_can_hold_is_the_callers_mistake(api: kit.Api, database: Database, wrong: steps.Json):
     answer = await api.post("/v1/deals", role="importer", json=steps.deal(await steps.known_lead(database)) | wrong)
-    assert answer.status_code == 422, answer.text
+    kit.problem(answer, 422, "INVALID_CONTENT", f"/{next(iter(wrong))}" + ("/a" if "labels" in wrong else ""))
