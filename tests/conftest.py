@@ -13,8 +13,6 @@ import httpx2
 import pytest
 
 from baton.local import servers as local
-from baton.local import state as states
-from baton.local import system
 from baton.local.servers import Servers
 from baton.ops import tokens
 from shared.db import migrating
@@ -33,8 +31,6 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_unconfigure(config: pytest.Config) -> None:
     if not hasattr(config, "workerinput"):
         folder = Path(os.environ.pop(STATE))
-        if states.find(folder):
-            system.stop(folder, progress=local.SILENT)  # services too, where stories started them
         local.destroy(folder)
         shutil.rmtree(folder, ignore_errors=True)
 

@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import asyncpg
 import httpx2
 from fastapi import FastAPI
 
+from baton.local.servers import Servers
 from baton.ops import tokens
 from shared.auth.access import AccessTable
 from shared.auth.tokens import TrustedIssuer, Verifier
@@ -37,6 +39,14 @@ def cause(*, user_id: UUID | None = None, roles: Sequence[str] = (), at: datetim
 def received(event: Any, *, sequence: int = 1, at: datetime = NOON, recorded_at: datetime | None = None) -> language.Received[Any]:
     """An event as a handler gets it."""
     return language.Received(event=event, id=new_id(), sequence=sequence, occurred_at=at, recorded_at=recorded_at or at, cause=cause(at=at))
+
+
+async def create_database(servers: Servers, name: str, owner: str, template: str = "template1") -> None:
+    """A database of that name, made anew as a copy of another that nobody is connected to."""
+    connection = await asyncpg.connect(servers.postgres_dsn())
+    await connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+    await connection.execute(f"CREATE DATABASE {name} OWNER {owner} TEMPLATE {template}")
+    await connection.close()
 
 
 @asynccontextmanager

@@ -15,6 +15,7 @@ ROUNDS = 4
 ROUND_SECONDS = 0.25
 _WAITING = re.compile(r"^baton_(?:consumer_lag_records\{[^}]*\}|outbox_oldest_unpublished_seconds|relay_blocked) ([0-9.e+-]+)$", re.M)
 _PUBLISHED = re.compile(r'^baton_relay_published_total\{topic="[^"]+"\} ([0-9.e+]+)$', re.M)
+_READS = re.compile(r"^baton_consumer_lag_records\{", re.M)
 _LEADS = re.compile(r"^baton_relay_is_leader 1\.0$", re.M)
 
 
@@ -27,7 +28,7 @@ async def settle(internal_addresses: Mapping[str, str], *, seconds: float = 120.
             lagging, published = [], 0.0
             for service, address in internal_addresses.items():
                 text = (await http.get(f"{address}/metrics")).text
-                if not _LEADS.search(text) or any(float(value) > 0 for value in _WAITING.findall(text)):
+                if not is_quiet(text):
                     lagging.append(service)
                 published += sum(float(value) for value in _PUBLISHED.findall(text))
             quiet = quiet + 1 if not lagging and published == published_before else 0
@@ -35,6 +36,12 @@ async def settle(internal_addresses: Mapping[str, str], *, seconds: float = 120.
             if quiet < ROUNDS and time.monotonic() > until:
                 raise CommandError(f"events still wait after {seconds:.0f} s at: {', '.join(lagging) or 'nobody, but more keep coming'}")
             await asyncio.sleep(ROUND_SECONDS)
+
+
+def is_quiet(metrics: str) -> bool:
+    """Whether a service's metrics say that it has published and read everything. One that has only just started knows no lag yet."""
+    knows = _LEADS.search(metrics) is not None and _READS.search(metrics) is not None
+    return knows and not any(float(value) > 0 for value in _WAITING.findall(metrics))
 
 
 async def count_events(bootstrap: str) -> dict[str, int]:

@@ -7,8 +7,10 @@ from typing import Any
 from uuid import UUID
 
 import httpx2
+import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
+from baton.client import ApiError
 from shared.ids import new_id
 from shared.runtime.topics import PARTITIONS
 from tests.e2e.conftest import People, awaited
@@ -62,7 +64,8 @@ async def order_of(people: People, deal_id: str) -> dict[str, Any]:
 
 
 async def test_a_lead_goes_from_the_form_to_the_delivered_order(people: People) -> None:
-    lead_id = await captured(people)
+    await people.form.put("marketing", "/v1/sources/fair", {"name": "Fair", "time_zone": "Europe/Berlin"})
+    lead_id = await captured(people, source="fair", external_id="1", labels={"hall": "north"})
     offer = await awaited(lambda: people.rep.get("sales", f"/v1/leads/{lead_id}/offer"), lambda offer: offer["status"] == "open")
     accepted = await people.rep.post("sales", f"/v1/leads/{lead_id}/accept", {}, if_match=offer["version"])
     assert accepted["status"] == "accepted"
@@ -97,10 +100,25 @@ async def test_a_lead_goes_from_the_form_to_the_delivered_order(people: People) 
     assert fulfilment["promise_date"] == "2030-01-31"
     lead = await awaited(lambda: people.reader.get("marketing", f"/v1/leads/{lead_id}"), lambda lead: lead["lifecycle_stage"] == "customer")
     assert {step["stage"]: step["status"] for step in lead["steps"]}["mql"] == "passed"
+    await assert_counted_once(people, "fair", by="hall")
     why = await people.reader.get("handoff", f"/v1/leads/{lead_id}/explain")
     assert why["decision"]["outcome"] == "qualified"
     scores = {axis: sum(float(rule["points"]) for rule in why["rules"] if rule["axis"] == axis) for axis in ("fit", "engagement")}
     assert scores == {"fit": float(why["decision"]["fit_score"]), "engagement": float(why["decision"]["engagement_score"])}
+
+
+async def assert_counted_once(people: People, source: str, by: str) -> None:
+    """The only lead of the source is counted at every step of marketing's funnel."""
+    counted = await awaited(
+        lambda: people.reader.get("marketing", "/v1/metrics/funnel", {"source": source, "by": by}),
+        lambda found: found["total"]["delivered"],
+    )
+    (group,) = counted["groups"]
+    assert {name: str(figure) for name, figure in group.items()} == {
+        "value": "north",
+        "conversion": "1.000000",
+        **dict.fromkeys(("leads", "qualified", "accepted", "opportunities", "customers", "won_deals", "delivered"), "1"),
+    }
 
 
 async def test_a_deal_without_qualification_is_delivered_and_what_it_left_out_is_skipped(people: People) -> None:
@@ -135,6 +153,44 @@ async def test_a_lost_deal_and_a_blanket_deal_get_no_order(people: People) -> No
         assert (await people.reader.get("distribution", "/v1/orders", {"deal_id": deal["deal_id"]}))["items"] == []
 
 
+async def test_a_lost_deal_ends_the_journey(people: People) -> None:
+    lead_id = await captured(people)
+    await people.rep.post("sales", "/v1/deals", {"lead_id": lead_id, "outcome": "lost", "lost_reasons": ["pricing"]})
+    found = await awaited(lambda: people.reader.get("handoff", f"/v1/journeys/{lead_id}"), lambda found: found["state"] == "lost")
+    assert found["final"]
+    assert stages(found)["won"] == "open"
+
+
+async def test_a_blanket_deal_is_won_and_has_nothing_to_deliver(people: People) -> None:
+    lead_id = await captured(people)
+    deal = await sold(people, lead_id, blanket_order=True)
+    assert (await journey(people, lead_id, "won"))["final"]
+    fulfilment = await people.reader.get("sales", f"/v1/deals/{deal['deal_id']}/fulfilment")
+    assert (deal["net_total"], fulfilment["status"], fulfilment["orders"]) == (None, None, [])
+
+
+async def test_a_deal_that_races_the_decision_ends_where_the_slow_one_does(people: People) -> None:
+    fast = await captured(people)
+    await sold(people, fast, blanket_order=True)
+    slow = await captured(people)
+    await journey(people, slow, "routed")
+    await sold(people, slow, blanket_order=True)
+    ends: list[Any] = []
+    for lead_id in (fast, slow):
+        await journey(people, lead_id, "routed")
+        found = await journey(people, lead_id, "won")
+        lead = await awaited(lambda: people.reader.get("marketing", f"/v1/leads/{lead_id}"), is_customer_after_mql)  # noqa: B023  awaited here
+        offer = await awaited(lambda: people.rep.get("sales", f"/v1/leads/{lead_id}/offer"), bool)  # noqa: B023
+        steps = [(step["stage"], step["status"]) for step in lead["steps"]]
+        ends.append((stages(found), found["state"], found["final"], steps, offer["status"]))
+    assert ends[0] == ends[1]
+
+
+def is_customer_after_mql(lead: dict[str, Any]) -> bool:
+    """Whether marketing has heard of both the decision and the deal."""
+    return {("mql", "passed"), ("customer", "passed")} <= {(step["stage"], step["status"]) for step in lead["steps"]}
+
+
 async def test_a_command_that_is_ahead_of_the_events_succeeds_when_it_is_repeated(stack: Stack, people: People) -> None:
     lead_id = str(new_id())
     headers = {"Authorization": f"Bearer {stack.run('token', 'issue', '--role', 'sales_rep', '--sub', 'rep', '--aud', 'sales').strip()}"}
@@ -150,19 +206,57 @@ async def test_a_command_that_is_ahead_of_the_events_succeeds_when_it_is_repeate
         assert repeated.status_code == 201
 
 
-async def test_one_correlation_id_leads_from_the_request_to_the_last_event(stack: Stack) -> None:
-    correlation_id, lead_id = str(new_id()), str(new_id())
-    token = stack.run("token", "issue", "--role", "importer", "--sub", "me", "--aud", "marketing").strip()
-    headers = {"Authorization": f"Bearer {token}", "Idempotency-Key": str(new_id()), "Correlation-Id": correlation_id}
-    async with httpx2.AsyncClient() as http:
-        address = f"{stack.profile['services']['marketing']['url']}/v1/leads"
-        answer = await http.post(address, json=READY_TO_BUY | {"lead_id": lead_id}, headers=headers)
-    assert answer.status_code == 201
-    assert answer.headers["Correlation-Id"] == correlation_id
+@pytest.mark.parametrize("command", ["opportunities", "acceptance", "deals in bulk"])
+async def test_every_command_about_a_lead_may_be_ahead_of_it(stack: Stack, people: People, command: str) -> None:
+    lead_id = str(new_id())
+    path, content, version = {
+        "opportunities": ("/v1/opportunities", {"lead_id": lead_id}, None),
+        "acceptance": (f"/v1/leads/{lead_id}/accept", {}, 1),
+        "deals in bulk": ("/v1/deals/batch", {"items": [{"lead_id": lead_id, "outcome": "lost", "lost_reasons": ["budget"]}]}, None),
+    }[command]
+    async with stack.client("rep", {"sales": ["sales_rep"]}, patience=0) as hasty:
+        if command == "deals in bulk":
+            (early,) = (await hasty.post("sales", path, content))["items"]
+            assert (early["status"], early["problem"]["code"]) == ("failed", "NOT_KNOWN_YET")
+        else:
+            with pytest.raises(ApiError) as refused:
+                await hasty.post("sales", path, content, if_match=version)
+            assert (refused.value.status, refused.value.code) == (409, "NOT_KNOWN_YET")
+    await captured(people, lead_id=lead_id)
+    offer = await awaited(lambda: people.rep.get("sales", f"/v1/leads/{lead_id}/offer"), bool)
+    answer = await people.rep.post("sales", path, content, if_match=offer["version"] if version else None)
+    assert answer["items"][0]["status"] == "created" if command == "deals in bulk" else answer["lead_id"] == lead_id
+
+
+async def test_one_correlation_id_leads_from_the_request_to_the_last_event(stack: Stack, people: People) -> None:
+    lead_id, of_lead, of_deal = str(new_id()), str(new_id()), str(new_id())
+    answer, again = await posted_twice(
+        stack, "marketing", "/v1/leads", READY_TO_BUY | {"lead_id": lead_id}, role="importer", correlation_id=of_lead
+    )
+    assert (answer.status_code, answer.headers["Correlation-Id"]) == (201, of_lead)
+    assert (again.status_code, again.content, again.headers["Idempotency-Replayed"]) == (201, answer.content, "true")
     generated, qualified = await read_event(stack, "lead-generated", lead_id), await read_event(stack, "lead-qualified", lead_id)
-    assert generated["ce_correlationid"] == qualified["ce_correlationid"] == correlation_id
+    assert generated["ce_correlationid"] == qualified["ce_correlationid"] == of_lead
     assert qualified["ce_causationid"] == generated["ce_id"]
     assert UUID(generated["ce_id"]).version == 7
+
+    await awaited(lambda: people.reader.get("sales", f"/v1/leads/{lead_id}"), bool)
+    asked = {"lead_id": lead_id, "outcome": "won", "lines": LINES}
+    answer, again = await posted_twice(stack, "sales", "/v1/deals", asked, role="sales_rep", correlation_id=of_deal)
+    assert (answer.status_code, again.content) == (201, answer.content)
+    closed, ordered = await read_event(stack, "deal-closed", lead_id), await read_event(stack, "order-promised", lead_id)
+    assert closed["ce_correlationid"] == ordered["ce_correlationid"] == of_deal
+    assert ordered["ce_causationid"] == closed["ce_id"]
+
+
+async def posted_twice(
+    stack: Stack, service: str, path: str, content: dict[str, Any], *, role: str, correlation_id: str
+) -> tuple[httpx2.Response, httpx2.Response]:
+    """The answers to one request that is sent a second time, as the first calls of a newcomer are: address and token by command."""
+    token = stack.run("token", "issue", "--role", role, "--sub", "me", "--aud", service).strip()
+    headers = {"Authorization": f"Bearer {token}", "Idempotency-Key": str(new_id()), "Correlation-Id": correlation_id}
+    async with httpx2.AsyncClient(base_url=stack.run("url", service).strip(), headers=headers) as http:
+        return await http.post(path, json=content), await http.post(path, json=content)
 
 
 async def read_event(stack: Stack, topic: str, key: str) -> dict[str, str]:

@@ -120,7 +120,7 @@ async def settle(stack: Stack, *, seconds: float) -> float:
     begun = time.monotonic()
     seen: topics.Ends = {}
     while True:
-        waiting, ends = await _look(stack)
+        waiting, ends = await look(stack)
         if not waiting and ends == seen:
             return time.monotonic() - begun
         assert time.monotonic() - begun < seconds, f"after {seconds} s still waiting: {waiting or 'more events keep coming'}"
@@ -128,7 +128,8 @@ async def settle(stack: Stack, *, seconds: float) -> float:
         await asyncio.sleep(0.2)
 
 
-async def _look(stack: Stack) -> tuple[list[str], topics.Ends]:
+async def look(stack: Stack) -> tuple[list[str], topics.Ends]:
+    """What waits to be published or applied at this moment, and where the log ends."""
     waiting = [f"{count} events of {name} unpublished" for name in states.SERVICES if (count := await unpublished(stack, name))]
     ends = await topics.ends(stack.running.kafka)
     for service in states.SERVICES:

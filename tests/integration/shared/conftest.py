@@ -6,7 +6,6 @@ import itertools
 import os
 from collections.abc import AsyncIterator
 
-import asyncpg
 import pytest
 import structlog
 
@@ -14,6 +13,7 @@ from baton.local.servers import Servers
 from shared.db import migrating
 from shared.db.transaction import Database
 from shared.runtime.service import Service
+from tests import kit
 from tests.integration.shared import sample, traffic
 
 WORKER = os.environ.get("PYTEST_XDIST_WORKER", "w0")
@@ -35,14 +35,14 @@ def service() -> Service:
 async def template(servers: Servers, service: Service) -> str:
     """The name of a migrated database that nobody is connected to, so that others are copied from it."""
     name = f"{WORKER}_kernel_template"
-    await create_database(servers, name)
+    await kit.create_database(servers, name, service.name)
     await migrating.migrate(service.folder, servers.database_url(name, service.name))
     return name
 
 
 @pytest.fixture(scope="session")
 async def database_url(servers: Servers, service: Service, template: str) -> str:
-    await create_database(servers, f"{WORKER}_kernel", template)
+    await kit.create_database(servers, f"{WORKER}_kernel", service.name, template)
     return servers.database_url(f"{WORKER}_kernel", service.name)
 
 
@@ -50,7 +50,7 @@ async def database_url(servers: Servers, service: Service, template: str) -> str
 async def alone(servers: Servers, service: Service, template: str) -> AsyncIterator[Database]:
     """A database of its own for one test."""
     name = f"{WORKER}_kernel_alone"
-    await create_database(servers, name, template)
+    await kit.create_database(servers, name, service.name, template)
     database = Database(servers.database_url(name, service.name), service=service.name, pool_size=30)
     yield database
     await database.close()
@@ -67,10 +67,3 @@ async def topics(servers: Servers, prefix: str) -> str:
     """The prefix of two empty topics."""
     await traffic.create_topics(servers.kafka, prefix)
     return prefix
-
-
-async def create_database(servers: Servers, name: str, template: str = "template1") -> None:
-    connection = await asyncpg.connect(servers.postgres_dsn())
-    await connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
-    await connection.execute(f"CREATE DATABASE {name} OWNER sales TEMPLATE {template}")
-    await connection.close()

@@ -12,6 +12,7 @@ from uuid import UUID
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.partitioner import murmur2
+from asyncpg import PostgresError
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
@@ -106,7 +107,7 @@ async def write_awkwardly(database: Database, *, events: int, writers: int = 24,
                 committed.update(kept)
             except Undone:
                 pass
-            except DBAPIError as error:  # it waited too long for a lock: rolled back
+            except (DBAPIError, PostgresError) as error:  # it waited too long for a lock: rolled back
                 if not is_away(error):
                     raise
 

@@ -19,7 +19,7 @@ class Stoppable(Protocol):
     def stop(self) -> None: ...
 
 
-async def until(condition: Callable[[], Awaitable[T]], *, seconds: float = 15.0) -> T:
+async def until(condition: Callable[[], Awaitable[T]], *, seconds: float = 30.0) -> T:
     """The first true answer of the condition. AssertionError if there is none in time."""
     limit = time.monotonic() + seconds
     while not (answer := await condition()):
