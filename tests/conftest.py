@@ -8,7 +8,6 @@ import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-import asyncpg
 import httpx2
 import pytest
 
@@ -21,6 +20,7 @@ from shared.runtime.service import Service
 from tests import kit
 
 STATE = "BATON_TEST_STATE"
+WORKER = os.environ.get("PYTEST_XDIST_WORKER", "w0")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -44,7 +44,7 @@ def servers() -> Servers:
 @pytest.fixture(scope="session")
 def topic_prefix() -> str:
     """Keeps the topics and groups of one worker from those of another."""
-    return os.environ.get("PYTEST_XDIST_WORKER", "w0") + "."
+    return WORKER + "."
 
 
 @pytest.fixture(scope="session")
@@ -56,39 +56,30 @@ def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-async def opened() -> AsyncIterator[dict[str, Database]]:
-    """The databases of this worker by address. One fixture serves several services, so none of them may be its value."""
-    databases: dict[str, Database] = {}
-    yield databases
-    for database in databases.values():
-        await database.close()
-
-
-@pytest.fixture(scope="session")
-def migrated() -> set[str]:
-    """Names of the databases that this worker has made."""
+def templates() -> set[str]:
+    """Names of the migrated databases of this worker, from which others are copied."""
     return set()
 
 
-@pytest.fixture
-async def database_url(servers: Servers, service: Service, migrated: set[str]) -> str:
-    """A database of this worker for `service`, migrated, owned by the service's role."""
-    name = f"{os.environ.get('PYTEST_XDIST_WORKER', 'w0')}_{service.name}"
-    url = servers.database_url(name, service.name)
-    if name not in migrated:
-        connection = await asyncpg.connect(servers.postgres_dsn())
-        await connection.execute(f"DROP DATABASE IF EXISTS {name}")
-        await connection.execute(f"CREATE DATABASE {name} OWNER {service.name}")
-        await connection.close()
-        await migrating.migrate(service.folder, url)
-        migrated.add(name)
-    return url
+@pytest.fixture(scope="module")
+async def database_url(servers: Servers, service: Service, templates: set[str]) -> str:
+    """A migrated database for the tests of one file, owned by the service's role: what they commit is nobody else's."""
+    template = f"{WORKER}_{service.name}_template"
+    if template not in templates:
+        await kit.create_database(servers, template, service.name)
+        await migrating.migrate(service.folder, servers.database_url(template, service.name))
+        templates.add(template)
+    name = f"{WORKER}_{service.name}"
+    await kit.create_database(servers, name, service.name, template)
+    return servers.database_url(name, service.name)
 
 
-@pytest.fixture
-def database(database_url: str, service: Service, opened: dict[str, Database]) -> Database:
-    """The service's database; what is committed stays until the end of the run."""
-    return opened.setdefault(database_url, Database(database_url, service=service.name))
+@pytest.fixture(scope="module")
+async def database(database_url: str, service: Service) -> AsyncIterator[Database]:
+    """The service's database; what is committed stays until the end of the file."""
+    opened = Database(database_url, service=service.name)
+    yield opened
+    await opened.close()
 
 
 @pytest.fixture
