@@ -102,6 +102,7 @@ class Database:
             max_overflow=0,
             pool_timeout=2,
             pool_recycle=1800,
+            hide_parameters=True,  # an error is logged, and parameters may be contact data
             connect_args={"timeout": 3, "command_timeout": 3, "server_settings": SERVER_SETTINGS},
         )
 

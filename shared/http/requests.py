@@ -62,7 +62,7 @@ async def read(request: Request, principal: Principal, *, keyed: bool, bulk: boo
 
 def if_match(request: Request) -> Version:
     """The version that the caller names. Raises Refused: 428 if it names none, 400 if it is no version."""
-    header = request.headers.get("If-Match")
+    header = _joined(request, "If-Match")
     if header is None:
         raise Refused(428, "IF_MATCH_REQUIRED", "Name the version that you have seen in If-Match.")
     found = _ETAG.fullmatch(header.strip())
@@ -71,8 +71,13 @@ def if_match(request: Request) -> Version:
     return int(found[1])
 
 
+def _joined(request: Request, name: str) -> str | None:
+    # A header that is sent twice reads as a list, which neither of ours is.
+    return ", ".join(request.headers.getlist(name)) if name in request.headers else None
+
+
 def _idempotency_key(request: Request) -> UUID:
-    header = request.headers.get("Idempotency-Key")
+    header = _joined(request, "Idempotency-Key")
     if header is None:
         raise Refused(400, "IDEMPOTENCY_KEY_REQUIRED", "Send a UUID of your own in Idempotency-Key.")
     try:

@@ -48,6 +48,17 @@ async def test_bad_requests_have_their_codes(api: kit.Api) -> None:
     kit.problem(await api.post("/v1/notes", role="writer", json={"text": "break"}), 500, "INTERNAL")
 
 
+async def test_a_header_that_is_sent_twice_is_malformed(api: kit.Api):
+    token = ("Authorization", f"Bearer {api.token('writer')}")
+    keys = [("Idempotency-Key", str(new_id())) for _ in range(2)]
+    answer = await api.client.post("/v1/notes", headers=[token, *keys], json={"text": "x"})
+    kit.problem(answer, 400, "MALFORMED_IDEMPOTENCY_KEY")
+    note_id = (await api.post("/v1/notes", role="writer", json={"text": "x"})).json()["note_id"]
+    seen = [("If-Match", '"v1"'), ("If-Match", '"v2"')]
+    answer = await api.client.put(f"/v1/notes/{note_id}", headers=[token, *seen], json={"text": "y"})
+    kit.problem(answer, 400, "MALFORMED_IF_MATCH")
+
+
 async def test_lists_page_through_all(api: kit.Api) -> None:
     for n in range(5):
         await api.post("/v1/notes", role="writer", json={"text": f"note {n}"})
