@@ -3,6 +3,7 @@
 import hashlib
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import partial
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -11,7 +12,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, Field, StringCons
 
 from services.marketing.leads import domain, usecases
 from shared import calendar
-from shared.errors import Invalid, NotFound, Refusal
+from shared.errors import Invalid, NotFound
 from shared.events.marketing.leads import Audience, ConsentState, InteractionMode, JourneyStage, LawfulBasis, Medium, Origin, TouchIntent
 from shared.http import edge
 from shared.http.bodies import Answer, Body, Command, ItemList, Result, Results
@@ -227,8 +228,7 @@ async def capture_lead(body: CaptureLead, response: Response, call: Annotated[Ca
 @router.post("/leads/batch")
 async def capture_leads(body: CaptureLeads, call: Annotated[Call, requires("leads:create", bulk=True)]) -> Results:
     """Capture up to 500 leads. Each item has its own result; a bad one does not fail the others."""
-    outcomes = await usecases.capture_leads(call.tx, [_submission(item, call) for _, item in body.items.parsed()])
-    return Results(items=[_result(index, outcome) for index, outcome in enumerate(outcomes)])
+    return await body.items.results(lambda item: item.submission(call), partial(usecases.capture_leads, call.tx), _result)
 
 
 @router.get("/leads")
@@ -249,14 +249,5 @@ async def get_lead(lead_id: UUID, call: Annotated[Call, requires("leads:read")])
     return LeadWithStepsOut(**dict(LeadOut.of((lead, stage))), steps=shown)
 
 
-def _submission(item: CaptureLead | Invalid, call: Call) -> usecases.Submission | Refusal:
-    try:
-        return item if isinstance(item, Invalid) else item.submission(call)
-    except Invalid as invalid:
-        return invalid
-
-
-def _result(index: int, outcome: usecases.Captured | Refusal) -> Result:
-    if isinstance(outcome, Refusal):
-        return Result.failed(index, outcome)
-    return Result(index=index, status=outcome.status, id=outcome.lead_id, version=outcome.version)
+def _result(index: int, captured: usecases.Captured) -> Result:
+    return Result(index=index, status=captured.status, id=captured.lead_id, version=captured.version)

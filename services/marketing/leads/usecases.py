@@ -56,8 +56,8 @@ async def capture_lead(tx: Transaction, submission: Submission) -> Captured:
     return outcome
 
 
-async def capture_leads(tx: Transaction, submissions: Sequence[Submission | Refusal]) -> list[Captured | Refusal]:
-    """Captures many leads, one outcome for each in their order; one that was or is refused does not hold up the others.
+async def capture_leads(tx: Transaction, submissions: Sequence[Submission]) -> list[Captured | Refusal]:
+    """Captures many leads, one outcome for each in their order; one that is refused does not hold up the others.
 
     The number of statements does not depend on the number of leads.
     """
@@ -77,7 +77,7 @@ async def list_leads(
     return await store.list_leads(tx, chosen, lifecycles.STANDINGS, after, limit)
 
 
-def _refused(_: Submission | Refusal, refusal: Refusal) -> Captured | Refusal:
+def _refused(_: Submission, refusal: Refusal) -> Captured | Refusal:
     return refusal
 
 
@@ -91,19 +91,16 @@ class _Decided:
     amendments: list[Registration]
 
 
-async def _capture(tx: Transaction, submissions: Sequence[Submission | Refusal]) -> list[Captured | Refusal]:
-    stated = [each.stated for each in submissions if isinstance(each, Submission)]
-    ids = [domain.stated_id(each.stated) if isinstance(each, Submission) else None for each in submissions]
+async def _capture(tx: Transaction, submissions: Sequence[Submission]) -> list[Captured | Refusal]:
+    stated = [each.stated for each in submissions]
+    ids = [domain.stated_id(each) for each in stated]
     registries = await _registries(tx, stated)
     keys = {(each.source, each.external_id) for each in stated if each.external_id is not None}
     locked = await store.lock_leads(tx, {lead_id for lead_id in ids if lead_id}, keys)
     decided = _Decided(known={}, created={}, revised={}, amendments=[])
     for lead in locked:
         _know(decided, lead)
-    outcomes = [
-        each if isinstance(each, Refusal) else _decide(each, lead_id or new_id(), registries, decided, tx.now)
-        for each, lead_id in zip(submissions, ids, strict=True)
-    ]
+    outcomes = [_decide(each, lead_id or new_id(), registries, decided, tx.now) for each, lead_id in zip(submissions, ids, strict=True)]
     versions = await _save(tx, decided)
     return [
         outcome if isinstance(outcome, Refusal) else replace(outcome, version=versions.get(outcome.lead_id, outcome.version))

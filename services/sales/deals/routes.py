@@ -1,6 +1,7 @@
 """Deals over HTTP: win or lose an opportunity, close a deal without one, read."""
 
 from datetime import date, datetime
+from functools import partial
 from typing import Annotated
 from uuid import UUID
 
@@ -9,7 +10,7 @@ from pydantic import Field
 
 from services.sales.deals import domain, usecases
 from shared import ids
-from shared.errors import Conflict, Invalid, NotFound, NotKnownYet, Refusal, Stale
+from shared.errors import Conflict, NotFound, NotKnownYet, Stale
 from shared.events.handoff.decisions import CustomerType
 from shared.events.sales.deals import CloseMode, DealLine, FulfilmentType
 from shared.events.sales.opportunities import LostReason
@@ -199,9 +200,9 @@ async def close_deal(body: CloseDeal, call: Annotated[Call, requires("deals:writ
 @router.post("/deals/batch")
 async def close_deals(body: CloseDeals, call: Annotated[Call, requires("deals:write", bulk=True)]) -> Results:
     """Close up to 500 deals, each with a result of its own."""
-    asked, invalid = _asked(body.items, call)
-    outcomes = await usecases.close_deals(call.tx, list(asked.values()))
-    return Results(items=sorted([*invalid, *map(_result, asked, outcomes)], key=lambda result: result.index))
+    return await body.items.results(
+        lambda item: usecases.Asked(command=item.asked(), cause=call.cause_at(item)), partial(usecases.close_deals, call.tx), _result
+    )
 
 
 @router.get("/deals/{deal_id}", responses=problems(NotFound))
@@ -230,20 +231,5 @@ def _agreed(lines: tuple[Line, ...]) -> tuple[domain.AgreedLine, ...]:
     return tuple(line.agreed() for line in lines)
 
 
-def _asked(items: ItemList[CloseDeal], call: Call) -> tuple[dict[int, usecases.Asked], list[Result]]:
-    asked: dict[int, usecases.Asked] = {}
-    invalid: list[Result] = []
-    for index, item in items.parsed():
-        try:
-            if isinstance(item, Invalid):
-                raise item
-            asked[index] = usecases.Asked(command=item.asked(), cause=call.cause_at(item))
-        except Invalid as refusal:
-            invalid.append(Result.failed(index, refusal))
-    return asked, invalid
-
-
-def _result(index: int, outcome: usecases.Closed | Refusal) -> Result:
-    if isinstance(outcome, Refusal):
-        return Result.failed(index, outcome)
-    return Result(index=index, status=outcome.status, id=outcome.deal.deal_id, version=outcome.deal.version)
+def _result(index: int, closed: usecases.Closed) -> Result:
+    return Result(index=index, status=closed.status, id=closed.deal.deal_id, version=closed.deal.version)

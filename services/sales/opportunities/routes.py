@@ -1,6 +1,7 @@
 """Opportunities over HTTP: open, move, read. Winning and losing is the business of deals."""
 
 from datetime import date, datetime
+from functools import partial
 from typing import Annotated
 from uuid import UUID
 
@@ -9,7 +10,7 @@ from pydantic import Field
 
 from services.sales.opportunities import domain, usecases
 from shared import ids
-from shared.errors import Invalid, NotFound, NotKnownYet, Refusal, Stale
+from shared.errors import NotFound, NotKnownYet, Stale
 from shared.events.sales.opportunities import StageType
 from shared.http import edge
 from shared.http.bodies import STORABLE, Answer, Body, Command, ItemList, Labels, Result, Results, Word
@@ -131,9 +132,11 @@ async def open_opportunity(body: OpenOpportunity, call: Annotated[Call, requires
 @router.post("/opportunities/batch")
 async def open_opportunities(body: OpenOpportunities, call: Annotated[Call, requires("deals:write", bulk=True)]) -> Results:
     """Open up to 500 opportunities, each with a result of its own."""
-    asked, invalid = _asked(body.items, call)
-    outcomes = await usecases.open_opportunities(call.tx, list(asked.values()))
-    return Results(items=sorted([*invalid, *map(_result, asked, outcomes)], key=lambda result: result.index))
+    return await body.items.results(
+        lambda item: usecases.Asked(command=item.command(), cause=call.cause_at(item)),
+        partial(usecases.open_opportunities, call.tx),
+        _result,
+    )
 
 
 @router.post(
@@ -179,21 +182,6 @@ async def list_opportunities(
     return page.answer(found, key=lambda opportunity: (opportunity.recorded_at, opportunity.opportunity_id), out=OpportunityOut.of)
 
 
-def _asked(items: ItemList[OpenOpportunity], call: Call) -> tuple[dict[int, usecases.Asked], list[Result]]:
-    asked: dict[int, usecases.Asked] = {}
-    invalid: list[Result] = []
-    for index, item in items.parsed():
-        try:
-            if isinstance(item, Invalid):
-                raise item
-            asked[index] = usecases.Asked(command=item.command(), cause=call.cause_at(item))
-        except Invalid as refusal:
-            invalid.append(Result.failed(index, refusal))
-    return asked, invalid
-
-
-def _result(index: int, outcome: usecases.Opened | Refusal) -> Result:
-    if isinstance(outcome, Refusal):
-        return Result.failed(index, outcome)
-    opportunity = outcome.opportunity
-    return Result(index=index, status=outcome.status, id=opportunity.opportunity_id, version=opportunity.version)
+def _result(index: int, opened: usecases.Opened) -> Result:
+    opportunity = opened.opportunity
+    return Result(index=index, status=opened.status, id=opportunity.opportunity_id, version=opportunity.version)
