@@ -25,6 +25,7 @@ from shared.telemetry import metrics
 PREFIX = "/v1"
 
 _CODES = {404: ("NO_SUCH_ROUTE", "There is nothing at this address."), 405: ("METHOD_NOT_ALLOWED", "This address has no such method.")}
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
 log = structlog.get_logger()
@@ -122,7 +123,8 @@ class _Around:
         finally:
             seconds = time.perf_counter() - started
             route = getattr(scope.get("route"), "path", "unknown")
-            metrics.HTTP_SECONDS.labels(scope["method"], route, status).observe(seconds)
+            method = scope["method"] if scope["method"] in _METHODS else "other"  # a label is never what a caller makes up
+            metrics.HTTP_SECONDS.labels(method, route, status).observe(seconds)
             log.info("request", method=scope["method"], route=route, status=status, ms=round(seconds * 1000, 1))
             structlog.contextvars.unbind_contextvars("correlation_id")
 
