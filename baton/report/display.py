@@ -72,7 +72,8 @@ def _with_total(groups: list[Mapping[str, Any]], total: Mapping[str, Any]) -> It
 
 
 def _table(first: str, title: str, columns: Mapping[str, str]) -> Table:
-    table = Table(first, title=title or None, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table = Table(title=title or None, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table.add_column(first, min_width=len(MISSING))
     for heading in columns.values():
         table.add_column(heading, justify="right", no_wrap=True)
     return table

@@ -99,6 +99,7 @@ def median(days: Sequence[int]) -> Decimal | None:
     return Decimal(ordered[middle - 1] + ordered[middle]) / 2
 
 
-def in_order(groups: Iterable[str | None]) -> list[str | None]:
-    """Values by name, the missing one last."""
-    return sorted(groups, key=lambda value: (value is None, value or ""))
+def in_order(groups: Iterable[str | None], counted: Sequence[str | None]) -> list[str | None]:
+    """Values in the order in which they were counted; those that got their label since then by name, the missing one last."""
+    place = {value: number for number, value in enumerate(counted)}
+    return sorted(groups, key=lambda value: (place.get(value, len(place)), value is None, value or ""))

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from baton import client as api
 from baton.report import funnel
-from baton.report.funnel import CohortLead, Days, WonDeal
+from baton.report.funnel import CohortLead, WonDeal
 
 ROLE = "reader"
 PAGE = 1000
@@ -52,13 +52,12 @@ async def read(client: api.Client, question: Question) -> dict[str, Any]:
         "total": counted["total"],
         "groups": counted["groups"] if question.by else [],
         "days_to_close": asdict(funnel.summary([each for group in days.values() for each in group])),
-        "days_to_close_by_group": _by_group(days) if question.by else [],
+        "days_to_close_by_group": _by_group(days, [group["value"] for group in counted["groups"]]) if question.by else [],
     }
 
 
-def _by_group(days: Mapping[str | None, list[int]]) -> list[dict[str, Any]]:
-    figures: dict[str | None, Days] = {value: funnel.summary(group) for value, group in days.items()}
-    return [{"value": value, **asdict(figures[value])} for value in funnel.in_order(figures)]
+def _by_group(days: Mapping[str | None, list[int]], counted: list[str | None]) -> list[dict[str, Any]]:
+    return [{"value": value, **asdict(funnel.summary(days[value]))} for value in funnel.in_order(days, counted)]
 
 
 async def _cohort(client: api.Client, asked: Mapping[str, Any]) -> tuple[dict[UUID, CohortLead], api.Answer]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Annotated, Any, Generic, Literal, TypeVar, get_args
 from uuid import UUID
@@ -68,34 +68,7 @@ class ItemList(Generic[T]):
             try:
                 yield index, self._adapter.validate_python(raw)
             except ValidationError as error:
-                yield (
-                    index,
-                    Invalid(problems.field_errors(error.errors(include_url=False, include_input=False, include_context=False), skip=0)),
-                )
-
-    async def results(
-        self,
-        command: Callable[[T], Asked],
-        apply: Callable[[list[Asked]], Awaitable[Sequence[Outcome | Refusal]]],
-        result: Callable[[int, Outcome], Result],
-    ) -> Results:
-        """One result per item, in their order.
-
-        `command` makes a command of an item or raises Invalid; `apply` runs all commands and gives an outcome or a refusal for each;
-        `result` tells an outcome.
-        """
-        commands: dict[int, Asked] = {}
-        results: dict[int, Result] = {}
-        for index, item in self.parsed():
-            try:
-                if isinstance(item, Invalid):
-                    raise item
-                commands[index] = command(item)
-            except Invalid as refusal:
-                results[index] = Result.failed(index, refusal)
-        for index, outcome in zip(commands, await apply(list(commands.values())), strict=True):
-            results[index] = Result.failed(index, outcome) if isinstance(outcome, Refusal) else result(index, outcome)
-        return Results(items=[results[index] for index in sorted(results)])
+                yield index, _invalid(error)
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
@@ -103,6 +76,12 @@ class ItemList(Generic[T]):
         shape = core_schema.list_schema(core_schema.any_schema(), min_length=1, max_length=MAX_ITEMS)
         metadata = {"pydantic_js_functions": [lambda _, __: _items_schema(adapter)]}
         return core_schema.no_info_after_validator_function(lambda raw: ItemList(raw, adapter), shape, metadata=metadata)
+
+
+def _invalid(error: ValidationError) -> Invalid:
+    if (count := error.error_count()) > problems.MOST_ERRORS:  # naming them all would take longer than finding them
+        return Invalid.at("/", "TOO_MANY_FAULTS", f"{count} fields are not valid.")
+    return Invalid(problems.field_errors(error.errors(include_url=False, include_input=False, include_context=False), skip=0))
 
 
 def _items_schema(adapter: TypeAdapter[Any]) -> JsonSchemaValue:

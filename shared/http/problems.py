@@ -14,6 +14,8 @@ from shared.errors import Conflict, FieldError, Forbidden, Invalid, NotFound, No
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_SECONDS = 1
+MOST_ERRORS = 100
+"""So many fields at fault are named; an answer is no larger because a body was wronger."""
 
 _STATUS: dict[type[Refusal], int] = {
     NotFound: 404,
@@ -101,8 +103,10 @@ def of_validation(error: RequestValidationError, *, trace_id: str) -> Response:
     found = error.errors()
     if any(item["type"] == "json_invalid" for item in found):
         return problem(400, "MALFORMED_JSON", "The body is not valid JSON.", trace_id=trace_id)
-    fields = field_errors(found)
-    return problem(422, "INVALID_CONTENT", "The content is not valid.", trace_id=trace_id, errors=fields)
+    detail = "The content is not valid."
+    if len(found) > MOST_ERRORS:
+        detail = f"The content is not valid: {MOST_ERRORS} of {len(found)} faults are named."
+    return problem(422, "INVALID_CONTENT", detail, trace_id=trace_id, errors=field_errors(found[:MOST_ERRORS]))
 
 
 def field_errors(found: Iterable[Any], *, skip: int = 1) -> list[FieldError]:

@@ -105,12 +105,13 @@ async def _body(request: Request, limit: int) -> bytes:
     body = b"".join(chunks)
     if body and request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
         raise Refused(415, "UNSUPPORTED_MEDIA_TYPE", "Send application/json.")
-    if _too_deep(body):
+    if is_too_deep(body):
         raise Refused(400, "JSON_TOO_DEEP", f"JSON may be nested {JSON_DEPTH} deep.")
     return body
 
 
-def _too_deep(body: bytes) -> bool:
+def is_too_deep(body: bytes) -> bool:
+    """Whether JSON is nested deeper than JSON_DEPTH. Of bytes that are no JSON it only promises not to take long."""
     if body.count(b"[") + body.count(b"{") <= JSON_DEPTH:
         return False
     # Every step takes time in proportion to the body, also where a string has no end: without pairs of backslashes and without

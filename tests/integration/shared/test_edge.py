@@ -185,3 +185,13 @@ async def test_json_that_no_parser_should_be_sent_is_refused(api: kit.Api) -> No
     kit.problem(
         await api.post("/v1/notes", role="writer", json={"text": "a", "occurred_at": "2026-01-01T00:00:00"}), 422, "INVALID_CONTENT"
     )
+
+
+async def test_a_very_wrong_body_has_an_answer_of_bounded_size(api: kit.Api) -> None:
+    wrong = {f"f{number}": 1 for number in range(300)}
+    body = kit.problem(await api.post("/v1/notes", role="writer", json=wrong), 422, "INVALID_CONTENT")
+    assert (len(body["errors"]), body["detail"]) == (100, "The content is not valid: 100 of 301 faults are named.")
+    answer = await api.post("/v1/notes/batch", role="writer", json={"items": [{"text": "a"}, wrong, {"text": "b"}]})
+    first, failed, last = answer.json()["items"]
+    assert (first["status"], failed["problem"]["code"], last["status"]) == ("created", "TOO_MANY_FAULTS", "created")
+    assert len(failed["problem"]["errors"]) == 1

@@ -62,7 +62,11 @@ def test_a_lead_without_the_label_is_a_group_of_its_own_and_not_unknown():
     leads = {UUID(int=n): make_lead(lead_id=UUID(int=n), value=value) for n, value in enumerate([None, "unknown", "unregistered"])}
     groups = funnel.days_by_group(leads, [make_deal(lead_id=each) for each in leads])
     assert groups == {None: [7], "unknown": [7], "unregistered": [7]}
-    assert funnel.in_order(groups) == ["unknown", "unregistered", None]
+
+
+def test_groups_stand_in_the_order_in_which_they_were_counted():
+    assert funnel.in_order({"a", "b", None}, [None, "b", "a"]) == [None, "b", "a"]
+    assert funnel.in_order({"new", "b", "newer", None}, ["b"]) == ["b", "new", "newer", None]
 
 
 def test_bounds_of_the_counts_are_inclusive_as_named():
