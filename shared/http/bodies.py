@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any, Generic, Literal, TypeVar, get_args
 from uuid import UUID
@@ -69,6 +69,30 @@ class ItemList(Generic[T]):
                 yield index, self._adapter.validate_python(raw)
             except ValidationError as error:
                 yield index, _invalid(error)
+
+    async def results(
+        self,
+        command: Callable[[T], Asked],
+        apply: Callable[[list[Asked]], Awaitable[Sequence[Outcome | Refusal]]],
+        result: Callable[[int, Outcome], Result],
+    ) -> Results:
+        """One result per item, in their order.
+
+        `command` makes a command of an item or raises Invalid; `apply` runs all commands and gives an outcome or a refusal for each;
+        `result` tells an outcome.
+        """
+        commands: dict[int, Asked] = {}
+        results: dict[int, Result] = {}
+        for index, item in self.parsed():
+            try:
+                if isinstance(item, Invalid):
+                    raise item
+                commands[index] = command(item)
+            except Invalid as refusal:
+                results[index] = Result.failed(index, refusal)
+        for index, outcome in zip(commands, await apply(list(commands.values())), strict=True):
+            results[index] = Result.failed(index, outcome) if isinstance(outcome, Refusal) else result(index, outcome)
+        return Results(items=[results[index] for index in sorted(results)])
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
