@@ -27,7 +27,8 @@ Word = Annotated[str, Field(min_length=1, max_length=64, pattern=STORABLE)]
 """A short word from an administered vocabulary."""
 
 Label = Annotated[str, Field(min_length=1, max_length=32, pattern=STORABLE)]
-Labels = Annotated[dict[Label, Label], Field(max_length=20)]
+LabelValue = Annotated[str, Field(min_length=1, max_length=120, pattern=STORABLE)]
+Labels = Annotated[dict[Label, LabelValue], Field(max_length=20)]
 """Dimensions of an import: short names and values, kept with the object and never published."""
 
 AsOf = Annotated[AwareDatetime, Field(ge=datetime(1900, 1, 1, tzinfo=UTC), lt=datetime(9000, 1, 1, tzinfo=UTC))]

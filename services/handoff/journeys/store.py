@@ -18,12 +18,15 @@ from shared.db.types import Instant
 
 _IDS = bindparam("lead_ids", type_=ARRAY(Uuid))
 _own = journey_facts.alias("own")
-# Orders name one lead; the other leads of a deal share its facts by the deal.
-_shared = (
-    select(_own.c.lead_id.label("journey_id"), *(c for c in journey_facts.columns))
+_deals = (
+    select(_own.c.lead_id.label("journey_id"), _own.c.deal_id)
+    .where(_own.c.lead_id == any_(_IDS), _own.c.deal_id.is_not(None))
     .distinct()
-    .join_from(_own, journey_facts, _own.c.deal_id == journey_facts.c.deal_id)
-    .where(_own.c.lead_id == any_(_IDS), journey_facts.c.lead_id != _own.c.lead_id)
+    .subquery("deals")
+)
+# Orders name one lead; the other leads of a deal share its facts by the deal.
+_shared = select(_deals.c.journey_id, *(c for c in journey_facts.columns)).where(
+    journey_facts.c.deal_id == _deals.c.deal_id, journey_facts.c.lead_id != _deals.c.journey_id
 )
 _direct = select(journey_facts.c.lead_id.label("journey_id"), *(c for c in journey_facts.columns)).where(
     journey_facts.c.lead_id == any_(_IDS)

@@ -133,7 +133,7 @@ async def test_a_lead_without_any_id_is_always_a_new_one(api: kit.Api, source: s
         ({"contact": None}, "/contact", "INVALID_CONTENT"),
         ({"consents": [{"purpose": "news", "state": "granted", "lawful_basis": "consent"}]}, "/consents/0/source_text", "INVALID_CONTENT"),
         ({"consents": [CONSENT | {"state": "maybe"}]}, "/consents/0/state", "INVALID_CONTENT"),
-        ({"labels": {"a": "x" * 33}}, "/labels/a", "INVALID_CONTENT"),
+        ({"labels": {"a": "x" * 121}}, "/labels/a", "INVALID_CONTENT"),
         ({"labels": {f"l{n}": "x" for n in range(21)}}, "/labels", "INVALID_CONTENT"),
         ({"on_conflict": "ignore"}, "/on_conflict", "INVALID_CONTENT"),
     ],
