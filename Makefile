@@ -8,7 +8,7 @@ BATON_DATA ?= ../shared/data
 export BATON_DATA
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run stop status logs reset test test-data test-faults lint format contracts lock clean
+.PHONY: help demo run stop status logs reset test test-data test-faults bench lint format contracts lock clean
 
 help: ## print this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -48,6 +48,9 @@ test-data: $(READY) ## import real data and compare every figure (folder: BATON_
 
 test-faults: $(READY) ## kill and stop parts under load and compare the figures
 	@$(BIN)/pytest -q tests/faults
+
+bench: $(READY) ## measure start, throughput, cost of a lead and memory, with a Baton of its own
+	@$(BIN)/python -m tests.benchmark
 
 lint: $(READY) ## format, lint, types, import rules
 	@$(BIN)/ruff format --check .

@@ -149,7 +149,7 @@ class Client:
         self._clock = clock
         self._chance = chance
         self._tokens: dict[str, tuple[str, float]] = {}
-        self._http = httpx2.AsyncClient(transport=transport, timeout=httpx2.Timeout(30.0, connect=5.0), trust_env=False)
+        self._http = httpx2.AsyncClient(transport=transport, timeout=httpx2.Timeout(70.0, connect=5.0), trust_env=False)
 
     async def __aenter__(self) -> Self:
         return self

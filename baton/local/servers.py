@@ -4,8 +4,8 @@
 """
 
 import shutil
-from collections.abc import Mapping
-from contextlib import ExitStack
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -165,12 +165,25 @@ def open_installation(folder: Path, fixed: Mapping[str, int], progress: Progress
     return kept
 
 
-def start_locked(kept: state.State, undo: ExitStack, progress: Progress) -> state.State:
-    """Start both servers; `undo` learns how to stop each that this call started. The caller holds the lock."""
+def start_locked(
+    kept: state.State, undo: ExitStack, progress: Progress, *, meanwhile: Callable[[state.State, ExitStack], None] | None = None
+) -> state.State:
+    """Start both servers at the same time; `undo` learns how to stop each that this call started. The caller holds the lock.
+
+    `meanwhile` is called once PostgreSQL is ready, while Kafka may still be coming up.
+    """
     _check_ports(kept)
     _check_space(kept)
-    kept, broker = _launch_kafka(kept, undo, progress)
-    kept = postgres.prepare(kept, progress)
+    broker = kafka.running(kept)
+    class_path = [] if broker else jars.fetch(progress)
+    formatted = broker or kafka.is_formatted(kept)
+    if not broker and formatted:
+        broker = _launch_kafka(kept, class_path, undo)
+    with kafka.formatting(kept, class_path, progress) if not formatted else nullcontext():
+        kept = postgres.prepare(kept, progress)
+    if not broker:
+        kept = state.save(kept, created=(*kept.created, "kafka"))
+        broker = _launch_kafka(kept, class_path, undo)
     if not postgres.running(kept):
         with progress.step("PostgreSQL: starting") as tell:
             undo.callback(postgres.stop, kept)
@@ -178,23 +191,27 @@ def start_locked(kept: state.State, undo: ExitStack, progress: Progress) -> stat
             tell(f"pid {process.pid}, port {kept.ports['postgres']}")
     with progress.step("PostgreSQL: databases and roles"):
         postgres.provision(kept)
+    if meanwhile:
+        meanwhile(kept, undo)
     _await_kafka(kept, broker, progress)
     return kept
 
 
 def _start_kafka(kept: state.State, undo: ExitStack, progress: Progress) -> None:
-    kept, broker = _launch_kafka(kept, undo, progress)
+    broker = kafka.running(kept)
+    if not broker:
+        class_path = jars.fetch(progress)
+        if not kafka.is_formatted(kept):
+            with kafka.formatting(kept, class_path, progress):
+                pass
+            kept = state.save(kept, created=(*kept.created, "kafka"))
+        broker = _launch_kafka(kept, class_path, undo)
     _await_kafka(kept, broker, progress)
 
 
-def _launch_kafka(kept: state.State, undo: ExitStack, progress: Progress) -> tuple[state.State, processes.Process]:
-    process = kafka.running(kept)
-    if process:
-        return kept, process
-    class_path = jars.fetch(progress)
-    kept = kafka.prepare(kept, class_path, progress)
+def _launch_kafka(kept: state.State, class_path: list[Path], undo: ExitStack) -> processes.Process:
     undo.callback(kafka.stop, kept)
-    return kept, kafka.launch(kept, class_path)
+    return kafka.launch(kept, class_path)
 
 
 def _await_kafka(kept: state.State, process: processes.Process, progress: Progress) -> None:

@@ -1,12 +1,11 @@
-"""The four services as processes: their environment, migration, provisioning, start, readiness, stop."""
+"""The four services as processes: their environment, start, readiness, stop."""
 
 import http.client
 import json
 import os
-import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import ExitStack
 
 from baton.local import kafka, postgres, processes, state
@@ -17,7 +16,6 @@ from baton.local.progress import Progress
 ISSUER = "https://baton.local"
 AUDIENCE_LIFETIME = 86_400
 READY_SECONDS = 90
-ONCE_SECONDS = 300
 STOP_SECONDS = 30
 
 
@@ -54,6 +52,9 @@ def environment(kept: state.State, name: str, inherited: Mapping[str, str]) -> d
         "BATON_REVOKED_FILE": str(kept.keys / "revoked.json"),
         "BATON_CURSOR_SECRET": kept.cursor_secret,
         "BATON_LOG_LEVEL": "info",
+        "BATON_PREPARE": "true",
+        # threads of the C library would each keep pages of their own
+        "MALLOC_ARENA_MAX": "1",
         processes.MARK: str(kept.folder),
     }
 
@@ -73,18 +74,20 @@ def running(kept: state.State, name: str) -> processes.Process | None:
     return processes.find(kept.record(name))
 
 
-def start(kept: state.State, undo: ExitStack, progress: Progress) -> None:
-    """Migrate, provision and start each service that does not run; wait until all are ready. `undo` learns how to stop each."""
-    missing = [name for name in state.SERVICES if not running(kept, name)]
-    if missing:
-        make_keys(kept)
-        with progress.step(f"databases: migrating {', '.join(missing)}"):
-            _run_once(kept, missing, "migrate")
-        with progress.step(f"topics: provisioning those of {', '.join(missing)}"):
-            _run_once(kept, missing, "provision")
-    for name in missing:
-        undo.callback(_stop_one, kept, name)
-        _launch(kept, name)
+def launch(kept: state.State, undo: ExitStack) -> None:
+    """Start the process of each service that does not run; `undo` learns how to stop each.
+
+    PostgreSQL must be there, Kafka may still be starting: a service brings its database and its topics up to date before it serves.
+    """
+    make_keys(kept)
+    for name in state.SERVICES:
+        if not running(kept, name):
+            undo.callback(_stop_one, kept, name)
+            _launch(kept, name)
+
+
+def wait_ready(kept: state.State, progress: Progress) -> None:
+    """Wait until all services are ready. Raises LocalError with the end of its log for one that ended or takes too long."""
     for name in state.SERVICES:
         with progress.step(f"{name}: waiting until it is ready") as tell:
             process = _wait_ready(kept, name)
@@ -123,28 +126,6 @@ def _launch(kept: state.State, name: str) -> processes.Process:
         folder=state.project(),
         environment=environment(kept, name, os.environ),
     )
-
-
-def _run_once(kept: state.State, names: Sequence[str], verb: str) -> None:
-    """Run a verb that ends by itself for several services at once. Raises LocalError with the log's end for the first that failed."""
-    runs: dict[str, subprocess.Popen[bytes]] = {}
-    until = time.monotonic() + ONCE_SECONDS
-    try:
-        for name in names:
-            command = [sys.executable, "-m", f"services.{name}", verb]
-            with kept.log(name).open("ab") as log:
-                runs[name] = subprocess.Popen(command, stdout=log, stderr=log, cwd=state.project(), env=environment(kept, name, os.environ))
-        for name, process in runs.items():
-            code = process.wait(timeout=max(0.1, until - time.monotonic()))
-            if code:
-                log = kept.log(name)
-                raise LocalError(f"`{verb}` of {name} ended with exit code {code}; the end of {log}:\n{processes.last_lines(log)}")
-    except subprocess.TimeoutExpired:
-        raise LocalError(f"`{verb}` did not end within {ONCE_SECONDS} s for {', '.join(names)}: see {kept.log(names[0])}") from None
-    finally:
-        for process in runs.values():
-            process.kill()
-            process.wait()
 
 
 def _wait_ready(kept: state.State, name: str) -> processes.Process:

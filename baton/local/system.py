@@ -35,9 +35,9 @@ def up(folder: Path, *, fixed: Mapping[str, int], with_services: bool, fresh: bo
         kept = state.save(kept, parts=parts)
         if with_services:
             _check_service_ports(kept)
-        kept = servers.start_locked(kept, undo, progress)
+        kept = servers.start_locked(kept, undo, progress, meanwhile=services.launch if with_services else None)
         if with_services:
-            services.start(kept, undo, progress)
+            services.wait_ready(kept, progress)
         write_profile(kept)
         undo.pop_all()
         return kept

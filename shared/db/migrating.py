@@ -1,24 +1,33 @@
-"""Schema versions: each service has one history (alembic) under its migrations folder."""
+"""Schema versions: each service has one history (alembic) under its migrations folder.
+
+alembic itself is imported where a history is run, so that a process which only serves does not carry it.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import re
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from alembic import command, context
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, MetaData, text
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from shared.db import kernel
 
+if TYPE_CHECKING:
+    from alembic.config import Config
+
+_STATED = re.compile(r"""^(?P<name>revision|down_revision)\b[^=\n]*=\s*(?:None|["'](?P<value>\w+)["'])""", re.MULTILINE)
+_EXISTS = text("SELECT to_regclass('alembic_version') IS NOT NULL")
+_CURRENT = text("SELECT version_num FROM alembic_version")
+
 
 def configuration(folder: Path, url: str = "") -> Config:
     """alembic's configuration of a service folder."""
+    from alembic.config import Config
+
     config = Config()
     config.set_main_option("script_location", str(folder / "migrations"))
     config.attributes["url"] = url
@@ -26,17 +35,35 @@ def configuration(folder: Path, url: str = "") -> Config:
 
 
 def newest(folder: Path) -> str | None:
-    """The schema version that this code knows."""
-    return ScriptDirectory.from_config(configuration(folder)).get_current_head()
+    """The schema version that this code knows: the one revision that no other follows. ValueError if there are several."""
+    steps = [_step(file) for file in sorted((folder / "migrations" / "versions").glob("*.py"))]
+    last = {revision for revision, _ in steps} - {before for _, before in steps}
+    if len(last) > 1:
+        raise ValueError(f"the history of {folder.name} has several ends: {sorted(last)}")
+    return last.pop() if last else None
 
 
 async def current(connection: AsyncConnection) -> str | None:
-    """The schema version of the database."""
-    return await connection.run_sync(lambda sync: MigrationContext.configure(sync).get_current_revision())
+    """The schema version of the database, None before its first."""
+    if not (await connection.execute(_EXISTS)).scalar_one():
+        return None
+    return (await connection.execute(_CURRENT)).scalar_one_or_none()
+
+
+async def version_at(url: str) -> str | None:
+    """The schema version of the database at that address."""
+    engine = create_async_engine(url)
+    try:
+        async with engine.connect() as connection:
+            return await current(connection)
+    finally:
+        await engine.dispose()
 
 
 async def migrate(folder: Path, url: str) -> None:
     """Brings the database to the newest version and creates its partitions ahead."""
+    from alembic import command
+
     await asyncio.to_thread(command.upgrade, configuration(folder, url), "head")
     engine = create_async_engine(url)
     async with engine.begin() as connection:
@@ -46,6 +73,8 @@ async def migrate(folder: Path, url: str) -> None:
 
 def run(metadata: MetaData) -> None:
     """What a service's migrations/env.py does."""
+    from alembic import context
+
     given = context.config.attributes.get("connection")
     if given is not None:
         _run_on(given, metadata)
@@ -62,6 +91,8 @@ async def _connect_and_run(url: str, metadata: MetaData) -> None:
 
 
 def _run_on(connection: Connection, metadata: MetaData) -> None:
+    from alembic import context
+
     connection.execute(text("SET lock_timeout = '1s'"))
     connection.execute(text("SET statement_timeout = '5s'"))
     context.configure(connection=connection, target_metadata=metadata, include_object=_is_ours, compare_server_default=False)
@@ -72,3 +103,9 @@ def _run_on(connection: Connection, metadata: MetaData) -> None:
 def _is_ours(_: Any, name: str | None, kind: str, reflected: bool, __: Any) -> bool:
     # Daily partitions belong to upkeep, not to the schema's history.
     return not (kind in {"table", "index"} and reflected and name is not None and "_p20" in name)
+
+
+def _step(file: Path) -> tuple[str, str | None]:
+    # Read, not imported: a revision imports alembic.
+    stated = {found["name"]: found["value"] for found in _STATED.finditer(file.read_text())}
+    return stated["revision"], stated["down_revision"]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
+from pydantic_core import from_json
 from sqlalchemy import CursorResult, Executable, Row, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
@@ -18,7 +20,10 @@ from shared.outbox import writing
 
 _NOW = select(func.now())
 
-SERVER_SETTINGS = {"statement_timeout": "5000", "lock_timeout": "1000", "idle_in_transaction_session_timeout": "10000"}
+SERVER_SETTINGS = {"statement_timeout": "5000", "lock_timeout": "1000", "idle_in_transaction_session_timeout": "10000", "jit": "off"}
+
+FIGURE_SECONDS = 60
+"""How long one statement over many facts may take; a command's has 3 seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,15 +101,10 @@ class Database:
         self.service = service
         self.topic_prefix = topic_prefix
         self.woken: Callable[[], None] = _nobody_waits
-        self.engine: AsyncEngine = create_async_engine(
-            url,
-            pool_size=pool_size,
-            max_overflow=0,
-            pool_timeout=2,
-            pool_recycle=1800,
-            hide_parameters=True,  # an error is logged, and parameters may be contact data
-            connect_args={"timeout": 3, "command_timeout": 3, "server_settings": SERVER_SETTINGS},
-        )
+        self.engine = _engine(url, pool_size=pool_size, seconds=3, settings=SERVER_SETTINGS)
+        # Figures have connections of their own: however many are asked for, commands never wait for them.
+        patient = {"statement_timeout": str(FIGURE_SECONDS * 1000), "default_transaction_read_only": "on"}
+        self._figures = _engine(url, pool_size=2, seconds=FIGURE_SECONDS, settings=SERVER_SETTINGS | patient)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:
@@ -124,14 +124,41 @@ class Database:
         if sent:
             self.woken()
 
+    @asynccontextmanager
+    async def figures(self) -> AsyncIterator[Transaction]:
+        """A transaction that only reads, and may take a minute for it; a database that does not answer is found out at once."""
+        async with self._figures.connect() as connection:
+            try:
+                async with connection.begin():
+                    async with asyncio.timeout(3):
+                        tx = await self.enter(connection)
+                    yield tx
+            except (asyncio.CancelledError, TimeoutError):
+                await asyncio.shield(connection.invalidate())
+                raise
+
     async def enter(self, connection: AsyncConnection) -> Transaction:
         """The transaction of a connection that has begun. Its first statement also puts the driver inside it."""
         now = (await connection.execute(_NOW)).scalar_one()
         return Transaction(connection, service=self.service, now=now.astimezone(UTC))
 
     async def close(self) -> None:
-        """Closes the pool."""
+        """Closes the pools."""
         await self.engine.dispose()
+        await self._figures.dispose()
+
+
+def _engine(url: str, *, pool_size: int, seconds: int, settings: Mapping[str, str]) -> AsyncEngine:
+    return create_async_engine(
+        url,
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_timeout=2,
+        pool_recycle=1800,
+        json_deserializer=partial(from_json, cache_strings="keys"),
+        hide_parameters=True,  # an error is logged, and parameters may be contact data
+        connect_args={"timeout": 3, "command_timeout": seconds, "server_settings": dict(settings)},
+    )
 
 
 def _nobody_waits() -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
 from dataclasses import dataclass
 from uuid import UUID
 
+from pydantic_core import from_json
 from starlette.requests import ClientDisconnect, Request
 
 from shared.auth.tokens import Principal
@@ -45,6 +47,9 @@ async def read(request: Request, principal: Principal, *, keyed: bool, bulk: boo
     """Reads body and key. Raises Refused: 400 for a missing or malformed key, 413, 415, 400 for nesting that is too deep."""
     body = await _body(request, BULK_LIMIT if bulk else BODY_LIMIT) if request.method in {"POST", "PUT", "PATCH"} else b""
     request._body = body  # Starlette keeps a body that was read; nobody reads it twice
+    if body:
+        with contextlib.suppress(ValueError):  # what this parser refuses, the framework's own reads and refuses in its words
+            request._json = from_json(body, cache_strings="keys")
     if not keyed:
         return Asked(principal, None)
     path = request.url.path + (f"?{request.url.query}" if request.url.query else "")

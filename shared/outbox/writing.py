@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
+from pydantic_core import to_json
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shared.cause import Cause
@@ -58,32 +59,35 @@ async def append(connection: AsyncConnection, outgoing: Sequence[Outgoing]) -> N
     for row, kind, subject in zip(outgoing, kinds, subjects, strict=True):
         following[subject] += 1
         event_id = new_id()
+        key = str(getattr(row.event, kind.key))
         headers = _headers(row, kind, event_id, subject, following[subject])
-        columns.append((event_id, kind.name, str(getattr(row.event, kind.key)), json.dumps(headers), language.write(row.event)))
+        if kind.key == language.THREAD_KEY:
+            headers.append(("ce_journeyid", key))
+        columns.append((event_id, kind.name, key, to_json(headers).decode(), language.write(row.event)))
     await driver.execute(_APPEND, *(list(column) for column in zip(*columns, strict=True)))
 
 
-def _headers(row: Outgoing, kind: language.EventType, event_id: UUID, subject: UUID, sequence: int) -> list[tuple[str, str]]:
-    headers = [
+def _headers(row: Outgoing, kind: language.EventType, event_id: UUID, subject: UUID, sequence: int) -> list[tuple[str, str | UUID]]:
+    cause = row.cause
+    headers: list[tuple[str, str | UUID]] = [
         ("ce_specversion", "1.0"),
-        ("ce_id", str(event_id)),
+        ("ce_id", event_id),
         ("ce_source", f"/services/{kind.producer}"),
-        ("ce_subject", str(subject)),
+        ("ce_subject", subject),
         ("ce_type", kind.name),
-        ("ce_time", _rfc3339(row.cause.at)),
+        ("ce_time", _rfc3339(cause.at)),
         ("ce_recordedtime", _rfc3339(row.recorded_at)),
         ("ce_dataschema", f"urn:baton:schema:{kind.name}:{kind.version}"),
-        ("ce_correlationid", str(row.cause.correlation_id)),
-        ("ce_causationid", str(row.cause.causation_id)),
+        ("ce_correlationid", cause.correlation_id),
+        ("ce_causationid", cause.causation_id),
         ("ce_aggregatesequence", str(sequence)),
         ("content-type", "application/json"),
     ]
-    if kind.key == language.THREAD_KEY:
-        headers.append(("ce_journeyid", str(getattr(row.event, kind.key))))
-    if row.cause.traceparent:
-        headers.append(("traceparent", row.cause.traceparent))
+    if cause.traceparent:
+        headers.append(("traceparent", cause.traceparent))
     return headers
 
 
+@lru_cache(maxsize=64)  # all events of a transaction are recorded at one time, and most happened then
 def _rfc3339(instant: datetime) -> str:
     return instant.astimezone(UTC).isoformat().replace("+00:00", "Z")

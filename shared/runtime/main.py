@@ -5,17 +5,19 @@ from __future__ import annotations
 import asyncio
 import re
 import sys
+import time
 from collections.abc import Coroutine
 from typing import Any
 
 import pydantic
 import structlog
+from aiokafka.errors import KafkaError
 from pydantic_settings import SettingsError
 
 from shared.auth.failures import Misconfigured
 from shared.db import migrating
 from shared.db.failures import is_away
-from shared.runtime import topics
+from shared.runtime import memory, topics
 from shared.runtime.process import Process
 from shared.runtime.service import Service
 from shared.runtime.serving import PortInUse
@@ -27,6 +29,8 @@ ROLES = ("api", "worker", "all")
 JOBS = ("migrate", "provision")
 EX_CONFIG = 78
 """Exit code for what only a person can mend: settings, keys, ports, topics that break their contract."""
+
+BROKER_SECONDS = 60.0
 
 _FOR_A_PERSON = (Misconfigured, PortInUse, topics.DifferentTopic)
 
@@ -53,8 +57,9 @@ def run(service: Service, what: str) -> int:
         print(f"BATON_{named[1].upper() if named else ''}: not valid JSON", file=sys.stderr)  # noqa: T201
         return EX_CONFIG
     logs.configure(service.name, settings.log_level)
+    memory.settle()
     try:
-        _run(Process(service, settings).run(what) if what in ROLES else _job(service, settings, what), uvloop=what == "api")
+        _run(_role(service, settings, what) if what in ROLES else _job(service, settings, what), uvloop=what == "api")
     except _FOR_A_PERSON as error:
         log.critical("misconfigured", reason=str(error))
         return EX_CONFIG
@@ -67,6 +72,15 @@ def run(service: Service, what: str) -> int:
     return 0
 
 
+async def _role(service: Service, settings: Settings, role: str) -> None:
+    if settings.prepare:
+        url = settings.database_url.get_secret_value()
+        if await migrating.version_at(url) != migrating.newest(service.folder):
+            await _job(service, settings, "migrate")
+        await _provision_when_reached(service, settings)
+    await Process(service, settings).run(role)
+
+
 async def _job(service: Service, settings: Settings, what: str) -> None:
     if what == "migrate":
         await migrating.migrate(service.folder, settings.database_url.get_secret_value())
@@ -74,6 +88,18 @@ async def _job(service: Service, settings: Settings, what: str) -> None:
     else:
         created = await topics.provision(settings.kafka, service.name, topic_prefix=settings.topic_prefix, replication=settings.replication)
         log.info("provisioned", created=created)
+
+
+async def _provision_when_reached(service: Service, settings: Settings) -> None:
+    # The broker may be starting at the same time; one that never comes is said to be away, as by the job alone.
+    until = time.monotonic() + BROKER_SECONDS
+    while True:
+        try:
+            return await _job(service, settings, "provision")
+        except (KafkaError, OSError):
+            if time.monotonic() > until:
+                raise
+            await asyncio.sleep(0.25)
 
 
 def _run(work: Coroutine[Any, Any, None], *, uvloop: bool) -> None:

@@ -21,7 +21,7 @@ from shared.http.edge import Edge
 from shared.inbox.consumer import Consumer
 from shared.outbox.relay import Relay
 from shared.outbox.wakeup import Notifier
-from shared.runtime import serving, topics
+from shared.runtime import memory, serving, topics
 from shared.runtime.service import Service
 from shared.runtime.settings import Settings
 from shared.runtime.supervisor import Supervisor
@@ -58,6 +58,8 @@ class Process:
             self._database.woken = notifier.wake
             self._supervisor.tasks["notifier"] = notifier.run
             self._supervisor.on_stop.append(lambda: self._cancel("notifier"))
+        self._supervisor.tasks["memory"] = memory.tidy
+        self._supervisor.on_stop.append(lambda: self._cancel("memory"))
         self._serve("internal", health.application(self._health), self._settings.internal_port)
         log.info("started", role=role, pid=os.getpid(), port=self._settings.port, internal_port=self._settings.internal_port)
         try:

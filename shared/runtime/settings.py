@@ -28,6 +28,8 @@ class Settings(BaseSettings):
     issuers: Annotated[tuple[TrustedIssuer, ...], Field(min_length=1)]
     revoked_file: Path | None = None
     cursor_secret: SecretStr
+    prepare: bool = False
+    """A role first does the jobs `migrate` and `provision`, where they are due: for a machine on which nobody runs them."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
     @field_validator("database_url")

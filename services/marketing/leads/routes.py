@@ -45,7 +45,8 @@ Code = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=PRI
 ShortText = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=PRINTABLE)]
 LongText = Annotated[str, StringConstraints(min_length=1, max_length=2000, pattern=PRINTABLE)]
 LabelText = Annotated[str, StringConstraints(min_length=1, max_length=32, pattern=PRINTABLE)]
-Labels = Annotated[dict[LabelText, LabelText], Field(max_length=20), AfterValidator(_in_order)]
+LabelValue = Annotated[str, StringConstraints(min_length=1, max_length=120, pattern=PRINTABLE)]
+Labels = Annotated[dict[LabelText, LabelValue], Field(max_length=20), AfterValidator(_in_order)]
 Email = Annotated[str, StringConstraints(max_length=254, pattern=r"^[^@\s\x00]+@[^@\s\x00]+$")]
 
 
@@ -122,16 +123,19 @@ class CaptureLead(Command):
         """What this body asks for. Raises Invalid for a time in the future."""
         cause = call.cause_at(self)
         said = self.model_dump_json(exclude={"lead_id", "on_conflict"}, exclude_defaults=True)
-        stated: dict[str, Any] = {name: value for name, value in self if name not in {"contact", "consents", "occurred_at"}}
+        stated: dict[str, Any] = {name: value for name, value in vars(self).items() if name not in _APART}
         stated["facts"] = tuple(domain.StatedFact(fact_code=fact.fact_code, value=fact.value) for fact in self.facts)
         value = self.expected_value
         stated["expected_value"] = Money(amount=value.amount, currency=value.currency) if value else None
         return usecases.Submission(
             stated=domain.Capture(**stated, captured_at=self.occurred_at, fingerprint=hashlib.sha256(said.encode()).digest()),
-            contact=usecases.Contact(**dict(self.contact)),
-            consents=tuple(usecases.StatedConsent(**dict(consent)) for consent in self.consents),
+            contact=usecases.Contact(**vars(self.contact)),
+            consents=tuple(usecases.StatedConsent(**vars(consent)) for consent in self.consents),
             cause=cause,
         )
+
+
+_APART = frozenset({"contact", "consents", "occurred_at"})
 
 
 class CaptureLeads(Body):

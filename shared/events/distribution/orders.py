@@ -55,7 +55,7 @@ class PromisedLine:
 @event("order-promised", "1.0", subject="order_id", key="lead_id")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderPromised:
-    """An order was created from a deal, or a promise of it changed. `promise_date` is the latest of its lines.
+    """An order was created or called off, grew by lines, or a promise of it changed. `promise_date` is the latest of its lines.
 
     sales shows it on the deal; handoff notes it on the journey.
     """

@@ -176,6 +176,14 @@ async def get_bounded(number: int, call: Annotated[Call, requires("notes:read")]
     return Result(index=0, status="unchanged", version=found.version if found else None)
 
 
+@router.get("/figures")
+async def get_figures(call: Annotated[Call, requires("notes:read", figures=True)]) -> Result:
+    """Counts slowly, and says whether it could have changed anything."""
+    await call.tx.execute(select(func.pg_sleep(edge.REQUEST_SECONDS + 0.5)))
+    read_only = (await call.tx.execute(select(func.current_setting("transaction_read_only")))).scalar_one()
+    return Result(index=0, status="unchanged" if read_only == "on" else "updated")
+
+
 def rejected(note_id: UUID, at: datetime) -> LeadRejected:
     """Another event of this service about the same note."""
     return LeadRejected(

@@ -57,6 +57,18 @@ async def test_a_statement_that_is_interrupted_is_503_and_may_be_repeated(
     assert (await api.post("/v1/notes", role="writer", json={"text": "a", "note_id": note_id}, key=key)).status_code == 201
 
 
+async def test_figures_have_more_time_than_commands_and_connections_of_their_own(api: kit.Api, database: Database) -> None:
+    asked = [asyncio.create_task(api.get("/v1/figures", role="reader")) for _ in range(2)]  # as many as there are connections for figures
+    started = time.monotonic()
+    held: list[int] = []
+    while not all(task.done() for task in asked):
+        assert (await api.post("/v1/notes", role="writer", json={"text": "meanwhile"})).status_code == 201
+        held.append(checked_out(database))
+    assert time.monotonic() - started > edge.REQUEST_SECONDS
+    assert set(held) == {0}
+    assert [(task.result().status_code, task.result().json()["status"]) for task in asked] == [(200, "unchanged")] * 2
+
+
 async def test_a_body_that_stops_arriving_is_408_and_holds_no_transaction(
     api: kit.Api, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
