@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from uuid import UUID
 
 from services.distribution.deals import domain, store
@@ -22,3 +22,8 @@ async def note_deals(tx: Transaction, received: Sequence[Received[DealClosed]]) 
         heard[each.event.deal_id] = domain.hear(heard.get(each.event.deal_id), each.event, now=tx.now)
     await store.save_deals(tx, [Change(deal, (), causes[deal_id]) for deal_id, deal in heard.items() if deal != known.get(deal_id)])
     return heard
+
+
+async def hold_deals(tx: Transaction, deal_ids: Collection[UUID]) -> dict[UUID, Deal]:
+    """Those of the deals that are known, by id; none of them closes anew before the end of the transaction."""
+    return await store.lock_shared(tx, deal_ids)

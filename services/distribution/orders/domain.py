@@ -1,27 +1,30 @@
-"""An order: what a won deal asks for, and how much of each line is promised, shipped, delivered and cancelled.
+"""An order and its lines: what is owed to a customer, and how much of it is promised, shipped, delivered and cancelled.
 
-Every transition ends in `moved`, which derives status and dates from exact quantities; nothing else sets them.
+Every transition ends in `moved`, which derives status, day and value from exact quantities; nothing else sets them. Facts may come
+in any order and twice: what a kind of fact has taken of a line depends on the set of facts alone (`take`).
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
-from datetime import date, datetime
+from dataclasses import dataclass, field, fields, replace
+from datetime import UTC, date, datetime
 from decimal import Decimal
-from typing import Literal, TypeVar
+from functools import cache
+from typing import Any, Literal, TypeVar
 from uuid import UUID
 
-from services.distribution.deals import domain as deals
-from services.distribution.deals.domain import Deal
 from shared import ids
-from shared.errors import Conflict, Invalid
+from shared.errors import Conflict, Invalid, NotKnownYet
 from shared.events.distribution.orders import CancelledLine, FulfilmentStatus, OrderCancelled, OrderPromised, PromisedLine
-from shared.events.sales.deals import DealClosed, DealLine, FulfilmentType
-from shared.money import Money, split, total
+from shared.events.sales.deals import FulfilmentType
+from shared.money import Money, split
 
 T = TypeVar("T")
-PromiseCause = Literal["replanned", "customer_request"]
+N = TypeVar("N", bound="Named")
+Kind = Literal["shipped", "delivered", "cancelled"]
+Status = Literal["created", "unchanged"]
 
 NOTHING = Decimal(0)
 
@@ -30,17 +33,20 @@ class NothingOpen(Conflict):
     """No line of the order has anything open for this."""
 
 
-class LineComplete(Conflict):
-    """Everything of this line is delivered or cancelled."""
-
-
 class QuantityExceedsOpen(Conflict):
     """More than is still open of this line."""
 
 
+class QuantityExceedsOrdered(Conflict):
+    """With this, more would be named of the line than was ordered."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderLine:
-    """One product of an order, at the agreed price. Withdrawn is what the deal no longer asks for; the other quantities sum up facts."""
+    """One product of an order, at the agreed price. Withdrawn is what the deal no longer asks for; the other quantities sum up facts.
+
+    `…_named` is what facts of that kind say in numbers; the quantity is more where one of them takes all that was left.
+    """
 
     order_line_id: UUID
     order_id: UUID
@@ -51,21 +57,28 @@ class OrderLine:
     fulfilment_type: FulfilmentType
     quantity: Decimal
     unit: str
-    net_unit_price: Decimal
+    net_unit_price: Decimal | None
     net_amount: Decimal
+    freight_amount: Decimal | None = None
+    ship_by: datetime | None = None
+    labels: dict[str, str] = field(default_factory=dict)
     outlet_id: UUID | None
     ship_to_time_zone: str | None
     requested_date: date | None
     confirmed_date: date | None
-    previous_promise_date: date | None
+    previous_promise_date: date | None = None
     promise_date: date | None
-    shipped_quantity: Decimal
-    delivered_quantity: Decimal
-    cancelled_quantity: Decimal
-    withdrawn_quantity: Decimal
-    delivered_on: date | None
+    shipped_quantity: Decimal = NOTHING
+    shipped_named: Decimal = NOTHING
+    delivered_quantity: Decimal = NOTHING
+    delivered_named: Decimal = NOTHING
+    cancelled_quantity: Decimal = NOTHING
+    cancelled_named: Decimal = NOTHING
+    withdrawn_quantity: Decimal = NOTHING
+    delivered_on: date | None = None
     occurred_at: datetime
     recorded_at: datetime
+    asked: str | None = None
     version: int = 0
 
     @property
@@ -98,50 +111,58 @@ class OrderLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """What is owed to a customer for one deal. `standing`: the deal still asks for it. The lines are rows of their own, by number."""
+    """What is owed to a customer: for one won deal, or a call-off under a blanket one. The lines are rows of their own, by number.
+
+    `standing`: the deal still asks for it. `estimated`: `received_at` stands in for an unknown time. `whole_…` are days for lines that
+    say none, `wholly_…` tells that a fact holds for all of it, lines to come included. `asked`: digest of the command it was made by.
+    """
 
     order_id: UUID
     deal_id: UUID
     lead_id: UUID
     deal_version: int
+    call_off: bool = False
     standing: bool
+    source: str | None = None
+    external_id: str | None = None
+    customer_id: UUID | None = None
+    time_zone: str = "UTC"
+    estimated: bool = False
+    labels: dict[str, str] = field(default_factory=dict)
+    whole_requested_date: date | None = None
+    whole_promise_date: date | None = None
+    wholly_shipped: bool = False
+    wholly_delivered: bool = False
+    wholly_cancelled: bool = False
+    approved_at: datetime | None = None
     status: FulfilmentStatus
     currency: str
     order_value: Decimal
     promise_date: date | None
     received_at: datetime
     recorded_at: datetime
+    asked: str | None = None
     version: int = 0
     lines: tuple[OrderLine, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LinePromise:
-    """A day was promised for a line, other than the one it was ordered with."""
+class Told:
+    """What a source tells of an order, checked against nothing but the order; kept as a digest, to know the same again."""
 
-    promise_id: UUID
-    order_line_id: UUID
+    fact_id: UUID
     order_id: UUID
-    deal_version: int
-    promise_date: date
-    cause: PromiseCause
     occurred_at: datetime
-    recorded_at: datetime
+    estimated: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LineCancellation:
-    """A quantity of a line was cancelled, worth `value` in the order's currency."""
+class Named:
+    """What a fact says of one line, by id or by number; without a quantity, all that no other fact of its kind names."""
 
-    cancellation_id: UUID
-    order_line_id: UUID
-    order_id: UUID
-    deal_version: int
-    quantity: Decimal
-    value: Decimal
-    cause: Literal["imported"]
-    occurred_at: datetime
-    recorded_at: datetime
+    order_line_id: UUID | None = None
+    line_no: int | None = None
+    quantity: Decimal | None = None
 
 
 def order_id_of(deal_id: UUID) -> UUID:
@@ -149,93 +170,23 @@ def order_id_of(deal_id: UUID) -> UUID:
     return ids.derived_id("distribution", "order", str(deal_id))
 
 
-def apply_deal(order: Order | None, deal: Deal, closed: DealClosed, *, now: datetime) -> Order | None:
-    """A deal's order after one more close was heard of; closes may arrive in any order, and twice. `deal`: how it closed last.
-
-    A newer close replaces the lines of which nothing has left. ValueError if its lines are in several currencies.
-    """
-    if deals.asks_for_order(closed) and (order is None or closed.deal_version > order.deal_version):
-        order = _asked_by(closed, order, now=now)
-    return None if order is None else moved(replace(order, standing=deal.owes_order), ())
+def line_id_of(order_id: UUID, line_no: int) -> UUID:
+    """The id of a line that nobody else gave one."""
+    return ids.derived_id("distribution", "order_line", f"{order_id}/{line_no}")
 
 
-def announce(before: Order | None, after: Order, *, at: datetime) -> list[OrderPromised | OrderCancelled]:
-    """What to tell of an order that followed its deal: promised if its content is new, cancelled if the deal stopped asking for it."""
-    renewed = before is None or before.deal_version != after.deal_version
-    events: list[OrderPromised | OrderCancelled] = [_promised(after, cause="received")] if renewed else []
-    taken = [(line, line.withdrawn_quantity) for line in after.lines if line.withdrawn_quantity]
-    if taken and (before is None or renewed or before.standing):
-        events.append(
-            _cancelled(after, [(replace(line, withdrawn_quantity=NOTHING), q) for line, q in taken], cause="deal_reopened", at=at)
-        )
-    return events
+def id_of(given: UUID | None, *, source: str | None, external_id: str | None, kind: str) -> UUID | None:
+    """The id that is given, or else follows from the name of the thing in its source; None without either. Raises Invalid."""
+    if external_id is not None and source is None:
+        raise Invalid.at("/source", "SOURCE_REQUIRED", "An external id belongs to a source.")
+    if given is not None or external_id is None or source is None:
+        return given
+    return ids.derived_id(source, kind, external_id)
 
 
-def promise(
-    order: Order,
-    known: Sequence[LinePromise],
-    dates: date | Sequence[tuple[int, date]],
-    *,
-    promise_id: UUID,
-    cause: PromiseCause,
-    at: datetime,
-    now: datetime,
-) -> tuple[Order, list[LinePromise], list[OrderPromised]]:
-    """Promises a day for some lines, or one day for all that is still to come; tells of it if a date changed.
-
-    The promise made last holds (by `at`, not by arrival), the one before it is kept beside it. Raises NothingOpen, LineComplete, Invalid.
-    """
-    asked = [(line.line_no, dates) for line in order.lines if line.to_deliver] if isinstance(dates, date) else dates
-    if not asked:
-        raise NothingOpen(order_id=order.order_id)
-    made: list[LinePromise] = []
-    for line, day in by_line(order, asked):
-        if not line.to_deliver:
-            raise LineComplete(order_id=order.order_id, line_no=line.line_no)
-        made.append(
-            LinePromise(
-                promise_id=promise_id,
-                order_line_id=line.order_line_id,
-                order_id=order.order_id,
-                deal_version=line.deal_version,
-                promise_date=day,
-                cause=cause,
-                occurred_at=at,
-                recorded_at=now,
-            )
-        )
-    after = moved(order, [_with_promises(line, [*known, *made]) for line in order.lines])
-    changed = any(old.promise_date != new.promise_date for old, new in zip(order.lines, after.lines, strict=True))
-    return after, made, [_promised(after, cause=cause)] if changed else []
-
-
-def cancel(
-    order: Order, quantities: Sequence[tuple[int, Decimal]] | None, *, cancellation_id: UUID, at: datetime, now: datetime
-) -> tuple[Order, list[LineCancellation], OrderCancelled]:
-    """Cancels what has not left, all of it if no quantities are named. The values of a line's cancelled parts add up to its amount.
-
-    Raises NothingOpen, QuantityExceedsOpen, Invalid.
-    """
-    taken = chosen(order, quantities, lambda line: line.open)
-    for line, quantity in taken:
-        if quantity > line.open:
-            raise QuantityExceedsOpen(order_id=order.order_id, line_no=line.line_no, open=line.open)
-    after = moved(order, [replace(line, cancelled_quantity=line.cancelled_quantity + quantity) for line, quantity in taken])
-    facts = [
-        LineCancellation(
-            cancellation_id=cancellation_id,
-            order_line_id=line.order_line_id,
-            order_id=order.order_id,
-            deal_version=line.deal_version,
-            quantity=quantity,
-            value=_worth(line, quantity),
-            cause="imported",
-            occurred_at=at,
-            recorded_at=now,
-        )
-        for line, quantity in taken
-    ]
-    return after, facts, _cancelled(after, taken, cause="imported", at=at)
+def digest(command: Any) -> str:
+    """A short text that two commands share exactly if they ask for the same: 2 is 2.0, and noon in Paris is 11:00 UTC."""
+    return hashlib.sha256(repr(_canonical(command)).encode()).hexdigest()[:32]
 
 
 def by_line(order: Order, asked: Sequence[tuple[int, T]]) -> list[tuple[OrderLine, T]]:
@@ -261,101 +212,62 @@ def chosen(
     return found
 
 
+def named_lines(order: Order, named: Sequence[N]) -> list[tuple[OrderLine, N]]:
+    """The lines that a source names, by id or number. Raises NotKnownYet for one that may still come, Invalid for one named twice."""
+    by_id = {line.order_line_id: line for line in order.lines}
+    by_number = {line.line_no: line for line in order.lines}
+    found: dict[UUID, tuple[OrderLine, N]] = {}
+    for index, part in enumerate(named):
+        if (part.order_line_id is None) == (part.line_no is None):
+            raise Invalid.at(f"/lines/{index}/line_no", "LINE_REQUIRED", "A line is named by its id or by its number.")
+        line = by_number.get(part.line_no) if part.line_no is not None else by_id.get(part.order_line_id or order.order_id)
+        if line is None:
+            raise NotKnownYet(order_id=order.order_id, line_no=part.line_no, order_line_id=part.order_line_id)
+        if line.order_line_id in found:
+            raise Invalid.at(f"/lines/{index}/line_no", "LINE_NAMED_TWICE", "Each line may be named once.")
+        found[line.order_line_id] = (line, part)
+    return list(found.values())
+
+
+def take(line: OrderLine, kind: Kind, quantity: Decimal | None) -> tuple[OrderLine, Decimal]:
+    """The line after a fact took this much of it, and how much that was; None: all that no other fact of the kind names.
+
+    Once a fact takes the rest, the total is what was ordered, whatever is named before or after. Raises QuantityExceedsOrdered if the
+    named quantities alone are more than that.
+    """
+    taken: Decimal = getattr(line, f"{kind}_quantity")
+    named: Decimal = getattr(line, f"{kind}_named")
+    if quantity is None:
+        return replace(line, **{f"{kind}_quantity": line.quantity}), line.quantity - taken
+    if named + quantity > line.quantity:
+        raise QuantityExceedsOrdered(order_id=line.order_id, line_no=line.line_no, open=line.quantity - named)
+    return replace(line, **{f"{kind}_quantity": max(taken, named + quantity), f"{kind}_named": named + quantity}), quantity
+
+
 def moved(order: Order, changed: Iterable[OrderLine]) -> Order:
-    """The order with these lines in their new state, and all that follows from the quantities."""
-    new = {line.line_no: line for line in changed}
-    facts = [replace(new.get(line.line_no, line), withdrawn_quantity=NOTHING) for line in order.lines]
-    lines = tuple(line if order.standing else replace(line, withdrawn_quantity=line.open) for line in facts)
-    days = [line.promise_date for line in lines if line.promise_date is not None]
-    return replace(order, lines=lines, status=_status(lines), promise_date=max(days, default=None))
-
-
-def _status(lines: Sequence[OrderLine]) -> FulfilmentStatus:
-    statuses = {line.status for line in lines}
-    if statuses == {"cancelled"}:
-        return "cancelled"
-    if statuses <= {"cancelled", "delivered"}:
-        return "delivered"
-    return "shipped" if statuses & {"shipped", "delivered"} else "received"
-
-
-def _asked_by(closed: DealClosed, order: Order | None, *, now: datetime) -> Order:
-    order_id = order_id_of(closed.deal_id)
-    former = {line.line_no: line for line in order.lines} if order else {}
-    lines = {no: line for no, line in former.items() if line.left}
-    for asked in closed.lines:
-        if asked.line_no not in lines:
-            known = former.get(asked.line_no)
-            lines[asked.line_no] = _line(order_id, closed, asked, now=now, version=known.version if known else 0)
-    value = total((line.net_amount for line in closed.lines), closed.lines[0].net_amount.currency)
-    asked_anew = Order(
-        order_id=order_id,
-        deal_id=closed.deal_id,
-        lead_id=closed.lead_id,
-        deal_version=closed.deal_version,
-        standing=True,
-        status="received",
-        currency=value.currency,
-        order_value=sum((line.net_amount for line in lines.values()), NOTHING),
-        promise_date=None,
-        received_at=closed.closed_at,
-        recorded_at=now,
-        lines=tuple(lines[no] for no in sorted(lines)),
-    )
-    return replace(asked_anew, version=order.version, recorded_at=order.recorded_at) if order else asked_anew
-
-
-def _line(order_id: UUID, closed: DealClosed, asked: DealLine, *, now: datetime, version: int) -> OrderLine:
-    return OrderLine(
-        order_line_id=ids.derived_id("distribution", "order_line", f"{order_id}/{asked.line_no}"),
-        order_id=order_id,
-        line_no=asked.line_no,
-        deal_version=closed.deal_version,
-        product_id=asked.product_id,
-        sku=asked.sku,
-        fulfilment_type="service" if asked.fulfilment_type == "service" else "goods",
-        quantity=asked.quantity,
-        unit=asked.unit,
-        net_unit_price=asked.net_unit_price.amount,
-        net_amount=asked.net_amount.amount,
-        outlet_id=asked.outlet_id,
-        ship_to_time_zone=asked.ship_to_time_zone,
-        requested_date=asked.requested_date,
-        confirmed_date=asked.confirmed_date,
-        previous_promise_date=None,
-        promise_date=asked.confirmed_date or asked.requested_date,
-        shipped_quantity=NOTHING,
-        delivered_quantity=NOTHING,
-        cancelled_quantity=NOTHING,
-        withdrawn_quantity=NOTHING,
-        delivered_on=None,
-        occurred_at=closed.closed_at,
-        recorded_at=now,
-        version=version,
+    """The order with these lines in their new state or added to it, and all that follows from the quantities."""
+    lines = {line.line_no: line for line in order.lines} | {line.line_no: line for line in changed}
+    now = tuple(_withdrawn(lines[number], standing=order.standing) for number in sorted(lines))
+    days = [line.promise_date for line in now if line.promise_date is not None]
+    return replace(
+        order,
+        lines=now,
+        status=_status(now) if now else _status_without_lines(order),
+        order_value=sum((line.net_amount for line in now), Decimal("0.00")),
+        promise_date=max(days, default=None) if now else order.whole_promise_date,
     )
 
 
-def _with_promises(line: OrderLine, facts: Iterable[LinePromise]) -> OrderLine:
-    ours = [fact for fact in facts if fact.order_line_id == line.order_line_id and fact.deal_version == line.deal_version]
-    made = [(fact.occurred_at, fact.recorded_at, fact.promise_id.int, fact.promise_date) for fact in ours]
-    ordered = (line.occurred_at, line.recorded_at, 0, line.confirmed_date or line.requested_date)
-    *_, before, last = [None, *(day for *_, day in sorted([ordered, *made], key=lambda fact: fact[:3]))]
-    return replace(line, previous_promise_date=before, promise_date=last)
+def worth(line: OrderLine, quantity: Decimal) -> Decimal:
+    """What this much of a line is worth, to the cent. Parts are differences of it, so that they add up to the line's amount."""
+    if not quantity:
+        return NOTHING
+    step = min(Decimal("0.01"), Decimal(1).scaleb(int(line.net_amount.as_tuple().exponent)))
+    return split(line.net_amount, [quantity, line.quantity - quantity], step)[0]
 
 
-def _worth(line: OrderLine, quantity: Decimal) -> Decimal:
-    """What dropping this much more of a line is worth: a difference of rounded totals, so that all differences add up."""
-
-    def of_total(dropped: Decimal) -> Decimal:
-        if not dropped:
-            return NOTHING
-        step = min(Decimal("0.01"), Decimal(1).scaleb(int(line.net_amount.as_tuple().exponent)))
-        return split(line.net_amount, [dropped, line.quantity - dropped], step)[0]
-
-    return of_total(line.dropped + quantity) - of_total(line.dropped)
-
-
-def _promised(order: Order, *, cause: Literal["received", "replanned", "customer_request"]) -> OrderPromised:
+def promised(order: Order, *, cause: Literal["received", "replanned", "customer_request"]) -> OrderPromised:
+    """What is told of an order with its lines and their days."""
     return OrderPromised(
         lead_id=order.lead_id,
         order_id=order.order_id,
@@ -384,9 +296,10 @@ def _promised(order: Order, *, cause: Literal["received", "replanned", "customer
     )
 
 
-def _cancelled(
-    after: Order, taken: Sequence[tuple[OrderLine, Decimal]], *, cause: Literal["imported", "deal_reopened"], at: datetime
+def cancelled(
+    after: Order, taken: Sequence[tuple[UUID, Decimal]], *, value: Decimal, cause: Literal["imported", "deal_reopened"], at: datetime
 ) -> OrderCancelled:
+    """What is told of quantities that will not be delivered. `value`: what the order lost by it, in its currency."""
     return OrderCancelled(
         lead_id=after.lead_id,
         order_id=after.order_id,
@@ -394,6 +307,54 @@ def _cancelled(
         cause=cause,
         cancelled_at=at,
         whole_order=after.status == "cancelled",
-        cancelled_value=Money(amount=sum((_worth(line, quantity) for line, quantity in taken), Decimal("0.00")), currency=after.currency),
-        lines=tuple(CancelledLine(order_line_id=line.order_line_id, cancelled_quantity=quantity) for line, quantity in taken),
+        cancelled_value=Money(amount=value + Decimal("0.00"), currency=after.currency),
+        lines=tuple(CancelledLine(order_line_id=line_id, cancelled_quantity=quantity) for line_id, quantity in taken),
     )
+
+
+def _withdrawn(line: OrderLine, *, standing: bool) -> OrderLine:
+    asked_for = replace(line, withdrawn_quantity=NOTHING) if line.withdrawn_quantity else line
+    return asked_for if standing or not asked_for.open else replace(asked_for, withdrawn_quantity=asked_for.open)
+
+
+def _status(lines: Sequence[OrderLine]) -> FulfilmentStatus:
+    statuses = {line.status for line in lines}
+    if statuses == {"cancelled"}:
+        return "cancelled"
+    if statuses <= {"cancelled", "delivered"}:
+        return "delivered"
+    return "shipped" if statuses & {"shipped", "delivered"} else "received"
+
+
+def _status_without_lines(order: Order) -> FulfilmentStatus:
+    # As a line of any quantity would stand.
+    if order.wholly_delivered:
+        return "delivered"
+    if order.wholly_cancelled:
+        return "cancelled"
+    if order.wholly_shipped:
+        return "shipped"
+    return "received" if order.standing else "cancelled"
+
+
+def _canonical(value: Any) -> Any:
+    if value is None or isinstance(value, str | UUID | bool | int):
+        return value
+    if isinstance(value, Decimal):
+        return value.normalize()
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat()
+    if isinstance(value, tuple):
+        return [_canonical(part) for part in value]
+    if isinstance(value, dict):
+        return sorted(value.items())
+    if isinstance(value, date):
+        return value.isoformat()
+    # What is not said does not count, so that a command which can say more one day still knows its former self.
+    said = ((name, getattr(value, name)) for name in _names(type(value)))
+    return [type(value).__name__, *((name, _canonical(part)) for name, part in said if part is not None)]
+
+
+@cache
+def _names(kind: type[Any]) -> tuple[str, ...]:
+    return tuple(each.name for each in fields(kind))

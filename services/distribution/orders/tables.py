@@ -1,11 +1,11 @@
-"""Orders and their lines, and the facts that are recorded about them."""
+"""Orders and their lines. What is recorded about them stands beside them, each kind of fact in tables of its own."""
 
 from __future__ import annotations
 
-from sqlalchemy import Boolean, Column, Date, ForeignKey, Index, Integer, Numeric, Table, Text, Uuid
+from sqlalchemy import Boolean, Column, Date, ForeignKey, Index, Integer, Numeric, Table, Text, UniqueConstraint, Uuid
 
 from services.distribution.schema import METADATA
-from shared.db.types import Instant
+from shared.db.types import Instant, Json
 
 orders = Table(
     "orders",
@@ -14,14 +14,29 @@ orders = Table(
     Column("deal_id", Uuid, nullable=False),
     Column("lead_id", Uuid, nullable=False),
     Column("deal_version", Integer, nullable=False),
+    Column("call_off", Boolean, nullable=False),
     Column("standing", Boolean, nullable=False),
+    Column("source", Text),
+    Column("external_id", Text),
+    Column("customer_id", Uuid),
+    Column("time_zone", Text, nullable=False),
+    Column("estimated", Boolean, nullable=False),
+    Column("labels", Json(dict[str, str]), nullable=False),
+    Column("whole_requested_date", Date),
+    Column("whole_promise_date", Date),
+    Column("wholly_shipped", Boolean, nullable=False),
+    Column("wholly_delivered", Boolean, nullable=False),
+    Column("wholly_cancelled", Boolean, nullable=False),
+    Column("approved_at", Instant),
     Column("status", Text, nullable=False),
     Column("currency", Text, nullable=False),
     Column("order_value", Numeric, nullable=False),
     Column("promise_date", Date),
     Column("received_at", Instant, nullable=False),
     Column("recorded_at", Instant, nullable=False),
+    Column("asked", Text),
     Column("version", Integer, nullable=False),
+    UniqueConstraint("source", "external_id"),
 )
 Index(None, orders.c.deal_id)
 Index(None, orders.c.recorded_at, orders.c.order_id)
@@ -39,8 +54,11 @@ order_lines = Table(
     Column("fulfilment_type", Text, nullable=False),
     Column("quantity", Numeric, nullable=False),
     Column("unit", Text, nullable=False),
-    Column("net_unit_price", Numeric, nullable=False),
+    Column("net_unit_price", Numeric),
     Column("net_amount", Numeric, nullable=False),
+    Column("freight_amount", Numeric),
+    Column("ship_by", Instant),
+    Column("labels", Json(dict[str, str]), nullable=False),
     Column("outlet_id", Uuid),
     Column("ship_to_time_zone", Text),
     Column("requested_date", Date),
@@ -48,41 +66,16 @@ order_lines = Table(
     Column("previous_promise_date", Date),
     Column("promise_date", Date),
     Column("shipped_quantity", Numeric, nullable=False),
+    Column("shipped_named", Numeric, nullable=False),
     Column("delivered_quantity", Numeric, nullable=False),
+    Column("delivered_named", Numeric, nullable=False),
     Column("cancelled_quantity", Numeric, nullable=False),
+    Column("cancelled_named", Numeric, nullable=False),
     Column("withdrawn_quantity", Numeric, nullable=False),
     Column("delivered_on", Date),
     Column("occurred_at", Instant, nullable=False),
     Column("recorded_at", Instant, nullable=False),
+    Column("asked", Text),
     Column("version", Integer, nullable=False),
 )
 Index(None, order_lines.c.order_id, order_lines.c.line_no, unique=True)
-
-line_promises = Table(
-    "line_promises",
-    METADATA,
-    Column("promise_id", Uuid, primary_key=True),
-    Column("order_line_id", Uuid, primary_key=True),
-    Column("order_id", Uuid, ForeignKey(orders.c.order_id), nullable=False),
-    Column("deal_version", Integer, nullable=False),
-    Column("promise_date", Date, nullable=False),
-    Column("cause", Text, nullable=False),
-    Column("occurred_at", Instant, nullable=False),
-    Column("recorded_at", Instant, nullable=False),
-)
-Index(None, line_promises.c.order_id)
-
-line_cancellations = Table(
-    "line_cancellations",
-    METADATA,
-    Column("cancellation_id", Uuid, primary_key=True),
-    Column("order_line_id", Uuid, primary_key=True),
-    Column("order_id", Uuid, ForeignKey(orders.c.order_id), nullable=False),
-    Column("deal_version", Integer, nullable=False),
-    Column("quantity", Numeric, nullable=False),
-    Column("value", Numeric, nullable=False),
-    Column("cause", Text, nullable=False),
-    Column("occurred_at", Instant, nullable=False),
-    Column("recorded_at", Instant, nullable=False),
-)
-Index(None, line_cancellations.c.order_id)

@@ -1,1 +1,1 @@
-"""Shipments that left and deliveries that arrived."""
+"""Shipments that left."""

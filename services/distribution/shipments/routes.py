@@ -1,20 +1,24 @@
-"""Shipments and deliveries over HTTP."""
+"""Shipments over HTTP: one by one against the state of the order, or many as sources tell of them."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import date, datetime
 from decimal import Decimal
+from functools import partial
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import AwareDatetime, Field
 
+from services.distribution.orders import domain as orders
 from services.distribution.orders.domain import NothingOpen, Order, QuantityExceedsOpen
+from services.distribution.orders.usecases import Asked, Recorded
 from services.distribution.shipments import domain, usecases
+from shared import ids
 from shared.errors import Invalid, NotFound, Stale
 from shared.events.distribution.orders import FulfilmentStatus
 from shared.http import edge
-from shared.http.bodies import Answer, Body, Command, Word
+from shared.http.bodies import STORABLE, Answer, Body, Command, ItemList, Result, Results, Word
 from shared.http.edge import Call, requires
 from shared.http.pages import Page, PageRequest, page_request
 from shared.http.problems import problems
@@ -24,7 +28,7 @@ router = edge.router(tags=["shipments"])
 
 LineNo = Annotated[int, Field(ge=0, le=1_000_000)]
 Quantity = Annotated[PlainDecimal, Field(gt=0)]
-Part = Annotated[PlainDecimal, Field(ge=0)]
+ExternalId = Annotated[str, Field(min_length=1, max_length=128, pattern=STORABLE)]
 
 
 class ShippedQuantity(Body):
@@ -47,26 +51,51 @@ class ShipOrder(Command):
         return None if self.lines is None else [(line.line_no, line.quantity) for line in self.lines]
 
 
-class ReceivedQuantity(Body):
-    """A part of one line that arrives. Accepted is, if it is not said, all that is not damaged."""
+class ShippedPart(Body):
+    """A line by its id or number; without a quantity, all of it that no other shipment names."""
 
-    line_no: LineNo
-    quantity: Quantity
-    accepted_quantity: Part | None = None
-    damaged_quantity: Part | None = None
+    order_line_id: UUID | None = None
+    line_no: LineNo | None = None
+    quantity: Quantity | None = None
+
+    def named(self) -> orders.Named:
+        """The part as the domain has it."""
+        return orders.Named(order_line_id=self.order_line_id, line_no=self.line_no, quantity=self.quantity)
 
 
-class DeliverOrder(Command):
-    """What arrives or is performed; without lines, all of the named shipment, or else all that the customer waits for."""
+class TellShipment(Body):
+    """That goods of an order left; without lines, all of them, lines to come included."""
 
-    delivery_id: UUID | None = None
+    order_id: UUID
     shipment_id: UUID | None = None
-    receipt_confirmed: bool | None = None
-    lines: Annotated[tuple[ReceivedQuantity, ...], Field(min_length=1, max_length=200)] | None = None
+    source: Word | None = None
+    external_id: ExternalId | None = None
+    occurred_at: AwareDatetime
+    estimated: bool = False
+    carrier_code: Word | None = None
+    expected_delivery_date: date | None = None
+    lines: Annotated[tuple[ShippedPart, ...], Field(min_length=1, max_length=200)] | None = None
 
-    def receipts(self) -> Sequence[domain.Receipt] | None:
-        """What arrives, line by line; None for all."""
-        return None if self.lines is None else [domain.Receipt(**line.model_dump()) for line in self.lines]
+    def asked(self, call: Call) -> Asked[domain.ToldShipment]:
+        """The same for the use case, under an id of its own. Raises Invalid."""
+        cause = call.cause_at(self)
+        fact_id = orders.id_of(self.shipment_id, source=self.source, external_id=self.external_id, kind="shipment")
+        told = domain.ToldShipment(
+            fact_id=fact_id or ids.new_id(),
+            order_id=self.order_id,
+            occurred_at=cause.at,
+            estimated=self.estimated,
+            carrier_code=self.carrier_code,
+            expected_delivery_date=self.expected_delivery_date,
+            lines=None if self.lines is None else tuple(line.named() for line in self.lines),
+        )
+        return Asked(command=told, cause=cause)
+
+
+class TellShipments(Body):
+    """Up to 500 shipments."""
+
+    items: ItemList[TellShipment]
 
 
 class ShipmentLineOut(Answer):
@@ -81,33 +110,18 @@ class ShipmentOut(Answer):
 
     shipment_id: UUID
     order_id: UUID
+    whole_order: bool
     carrier_code: str | None
     expected_delivery_date: date | None
+    estimated: bool
     occurred_at: datetime
     recorded_at: datetime
     lines: tuple[ShipmentLineOut, ...]
 
-
-class DeliveryLineOut(Answer):
-    """How much of an order line arrived, and the day it was there."""
-
-    order_line_id: UUID
-    quantity: PlainDecimal
-    accepted_quantity: PlainDecimal
-    damaged_quantity: PlainDecimal
-    delivered_on: date
-
-
-class DeliveryOut(Answer):
-    """A delivery; `occurred_at` is when it arrived or was performed."""
-
-    delivery_id: UUID
-    order_id: UUID
-    shipment_id: UUID | None
-    receipt_confirmed: bool | None
-    occurred_at: datetime
-    recorded_at: datetime
-    lines: tuple[DeliveryLineOut, ...]
+    @classmethod
+    def seen(cls, shipment: domain.Shipment) -> "ShipmentOut":
+        """The shipment as callers see it."""
+        return cls.model_validate(asdict(shipment) | {"whole_order": shipment.whole})
 
 
 class ShippedOut(ShipmentOut):
@@ -120,27 +134,14 @@ class ShippedOut(ShipmentOut):
     def of(cls, result: tuple[Order, domain.Shipment]) -> "ShippedOut":
         """The shipment beside its order."""
         order, shipment = result
-        return cls.model_validate(asdict(shipment) | {"order_status": order.status, "version": order.version})
+        beside = {"whole_order": shipment.whole, "order_status": order.status, "version": order.version}
+        return cls.model_validate(asdict(shipment) | beside)
 
 
-class DeliveredOut(DeliveryOut):
-    """A delivery, and where the order stands with it; `version` is the order's."""
-
-    order_status: FulfilmentStatus
-    version: int
-
-    @classmethod
-    def of(cls, result: tuple[Order, domain.Delivery]) -> "DeliveredOut":
-        """The delivery beside its order."""
-        order, delivery = result
-        return cls.model_validate(asdict(delivery) | {"order_status": order.status, "version": order.version})
+REFUSALS = (NothingOpen, QuantityExceedsOpen, domain.ServiceNeedsNoShipment, domain.ShipmentAlreadyRecorded)
 
 
-SHIP_REFUSALS = (NothingOpen, QuantityExceedsOpen, domain.ServiceNeedsNoShipment, domain.ShipmentAlreadyRecorded)
-DELIVER_REFUSALS = (NothingOpen, domain.QuantityExceedsOrdered, domain.QuantityExceedsShipment, domain.DeliveryAlreadyRecorded)
-
-
-@router.post("/orders/{order_id}/shipments", status_code=201, responses=problems(NotFound, Stale, *SHIP_REFUSALS, Invalid))
+@router.post("/orders/{order_id}/shipments", status_code=201, responses=problems(NotFound, Stale, *REFUSALS, Invalid))
 async def ship_order(order_id: UUID, body: ShipOrder, call: Annotated[Call, requires("shipments:write", if_match=True)]) -> ShippedOut:
     """Record that goods left. If-Match names the order's version."""
     return ShippedOut.of(
@@ -157,23 +158,10 @@ async def ship_order(order_id: UUID, body: ShipOrder, call: Annotated[Call, requ
     )
 
 
-@router.post("/orders/{order_id}/deliveries", status_code=201, responses=problems(NotFound, Stale, *DELIVER_REFUSALS, Invalid))
-async def deliver_order(
-    order_id: UUID, body: DeliverOrder, call: Annotated[Call, requires("shipments:write", if_match=True)]
-) -> DeliveredOut:
-    """Record that something arrived or a service was performed. If-Match names the order's version."""
-    return DeliveredOut.of(
-        await usecases.deliver_order(
-            call.tx,
-            order_id,
-            body.receipts(),
-            delivery_id=body.delivery_id,
-            shipment_id=body.shipment_id,
-            receipt_confirmed=body.receipt_confirmed,
-            expected=call.expected,
-            cause=call.cause_at(body),
-        )
-    )
+@router.post("/shipments/batch")
+async def record_shipments(body: TellShipments, call: Annotated[Call, requires("shipments:write", bulk=True)]) -> Results:
+    """Record up to 500 shipments, each with a result of its own."""
+    return await body.items.results(lambda item: item.asked(call), partial(usecases.record_shipments, call.tx), _result)
 
 
 @router.get("/orders/{order_id}/shipments", responses=problems(NotFound))
@@ -182,13 +170,8 @@ async def list_shipments(
 ) -> Page[ShipmentOut]:
     """The shipments of an order in the order in which they were recorded."""
     found = await usecases.list_shipments(call.tx, order_id, after=page.after, limit=page.limit)
-    return page.answer(found, key=lambda shipment: (shipment.recorded_at, shipment.shipment_id), out=ShipmentOut.model_validate)
+    return page.answer(found, key=lambda shipment: (shipment.recorded_at, shipment.shipment_id), out=ShipmentOut.seen)
 
 
-@router.get("/orders/{order_id}/deliveries", responses=problems(NotFound))
-async def list_deliveries(
-    order_id: UUID, call: Annotated[Call, requires("orders:read")], page: Annotated[PageRequest, page_request()]
-) -> Page[DeliveryOut]:
-    """The deliveries of an order in the order in which they were recorded."""
-    found = await usecases.list_deliveries(call.tx, order_id, after=page.after, limit=page.limit)
-    return page.answer(found, key=lambda delivery: (delivery.recorded_at, delivery.delivery_id), out=DeliveryOut.model_validate)
+def _result(index: int, recorded: Recorded) -> Result:
+    return Result(index=index, status=recorded.status, id=recorded.id, version=recorded.version)

@@ -1,4 +1,4 @@
-"""Shipments and deliveries: facts that are added and never changed."""
+"""Shipments and what each of them carries of which line: facts that are added and never changed."""
 
 from __future__ import annotations
 
@@ -12,10 +12,13 @@ shipments = Table(
     METADATA,
     Column("shipment_id", Uuid, primary_key=True),
     Column("order_id", Uuid, ForeignKey("orders.order_id"), nullable=False),
+    Column("whole", Boolean, nullable=False),
     Column("carrier_code", Text),
     Column("expected_delivery_date", Date),
+    Column("estimated", Boolean, nullable=False),
     Column("occurred_at", Instant, nullable=False),
     Column("recorded_at", Instant, nullable=False),
+    Column("asked", Text),
 )
 Index(None, shipments.c.order_id, shipments.c.recorded_at, shipments.c.shipment_id)
 
@@ -25,30 +28,7 @@ shipment_lines = Table(
     Column("shipment_id", Uuid, ForeignKey(shipments.c.shipment_id), primary_key=True),
     Column("order_line_id", Uuid, ForeignKey("order_lines.order_line_id"), primary_key=True),
     Column("quantity", Numeric, nullable=False),
-)
-Index(None, shipment_lines.c.order_line_id)
-
-deliveries = Table(
-    "deliveries",
-    METADATA,
-    Column("delivery_id", Uuid, primary_key=True),
-    Column("order_id", Uuid, ForeignKey("orders.order_id"), nullable=False),
-    Column("shipment_id", Uuid, ForeignKey(shipments.c.shipment_id)),
-    Column("receipt_confirmed", Boolean),
-    Column("occurred_at", Instant, nullable=False),
+    Column("rest", Boolean, nullable=False),
     Column("recorded_at", Instant, nullable=False),
 )
-Index(None, deliveries.c.order_id, deliveries.c.recorded_at, deliveries.c.delivery_id)
-Index(None, deliveries.c.shipment_id)
-
-delivery_lines = Table(
-    "delivery_lines",
-    METADATA,
-    Column("delivery_id", Uuid, ForeignKey(deliveries.c.delivery_id), primary_key=True),
-    Column("order_line_id", Uuid, ForeignKey("order_lines.order_line_id"), primary_key=True),
-    Column("quantity", Numeric, nullable=False),
-    Column("accepted_quantity", Numeric, nullable=False),
-    Column("damaged_quantity", Numeric, nullable=False),
-    Column("delivered_on", Date, nullable=False),
-)
-Index(None, delivery_lines.c.order_line_id)
+Index(None, shipment_lines.c.order_line_id)

@@ -83,7 +83,7 @@ class CohortOut(Answer):
 
 
 @router.get("/metrics/funnel", responses=problems(NotFound, Invalid))
-async def funnel(chosen: Annotated[CohortQuery, Query()], call: Annotated[Call, requires("metrics:read")]) -> FunnelOut:
+async def funnel(chosen: Annotated[CohortQuery, Query()], call: Annotated[Call, requires("metrics:read", figures=True)]) -> FunnelOut:
     """Leads captured in a period, and how many of them ever reached each stage: a cohort, not a period's traffic."""
     cohort, time_zone = await _cohort(chosen, call)
     *groups, total = await store.count_funnel(call.tx, cohort)
@@ -100,7 +100,7 @@ async def funnel(chosen: Annotated[CohortQuery, Query()], call: Annotated[Call, 
 async def funnel_leads(
     chosen: Annotated[CohortQuery, Query()],
     page: Annotated[PageRequest, page_request(max_size=1000)],
-    call: Annotated[Call, requires("metrics:read")],
+    call: Annotated[Call, requires("metrics:read", figures=True)],
 ) -> CohortOut:
     """The leads behind the funnel, so that figures of other services can be joined to them by id."""
     cohort, _ = await _cohort(chosen, call)

@@ -7,7 +7,7 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CTE, BigInteger, Boolean, Date, Select, Text, cast, func, literal, null, select, tuple_, union
+from sqlalchemy import CTE, BigInteger, Boolean, ColumnElement, Date, Select, Text, cast, func, literal, null, select, tuple_, union
 
 from services.marketing.leads.tables import leads
 from services.marketing.lifecycles.tables import deal_outcomes, deliveries, stage_entries
@@ -22,6 +22,8 @@ STAGES = {"qualified": "mql", "accepted": "sal", "opportunities": "opportunity"}
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cohort:
     """The leads that are counted: of one source or all, captured on local days of their source's zone (both ends included).
+
+    Leads that only stand in for a missing one (label `standing`) are nobody's and left out.
 
     `by`: the label that groups them. `as_of`: aware; facts recorded later are not known yet.
     """
@@ -103,8 +105,8 @@ async def count_funnel(tx: Transaction, cohort: Cohort) -> list[Counts]:
 
 def _members(cohort: Cohort) -> Select[*tuple[Any, ...]]:
     captured_on = cast(func.timezone(sources.c.time_zone, leads.c.captured_at), Date)
-    value = null() if cohort.by is None else func.jsonb_extract_path_text(leads.c.labels, literal(cohort.by, Text))
-    conditions = [leads.c.recorded_at <= cohort.as_of]
+    value = null() if cohort.by is None else _label(cohort.by)
+    conditions = [leads.c.recorded_at <= cohort.as_of, _label("standing").is_distinct_from("true")]
     if cohort.source is not None:
         conditions.append(leads.c.source == cohort.source)
     if cohort.first_day is not None:
@@ -123,6 +125,10 @@ def _members(cohort: Cohort) -> Select[*tuple[Any, ...]]:
         .join(sources, sources.c.code == leads.c.source)
         .where(*conditions)
     )
+
+
+def _label(name: str) -> ColumnElement[str]:
+    return func.jsonb_extract_path_text(leads.c.labels, literal(name, Text), type_=Text)
 
 
 def _entered(as_of: datetime) -> CTE:

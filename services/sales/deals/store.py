@@ -22,19 +22,9 @@ _IS_SEEN: ColumnElement[bool] = or_(
 _GET = select(deals).where(bindparam("deal_id", type_=Uuid) == _ID, _IS_SEEN)
 
 _keys = saving.unnested({"sources": Text, "external_ids": Text})
-_LOCK_KNOWN = (
-    select(deals)
-    .where(
-        _ID.in_(
-            union(
-                select(func.unnest(bindparam("ids", type_=ARRAY(Uuid)))),
-                select(_ID).where(deals.c.source == _keys.c.sources, deals.c.external_id == _keys.c.external_ids),
-            )
-        )
-    )
-    .order_by(_ID)
-    .with_for_update()
-)
+_IDS = select(func.unnest(bindparam("ids", type_=ARRAY(Uuid))))
+_BY_KEY = select(_ID).join(_keys, (deals.c.source == _keys.c.sources) & (deals.c.external_id == _keys.c.external_ids))
+_LOCK_KNOWN = select(deals).where(_ID.in_(union(_IDS, _BY_KEY))).order_by(_ID).with_for_update()
 
 
 async def get_deal(tx: Transaction, deal_id: UUID, *, seen_by: Actor) -> domain.Deal:

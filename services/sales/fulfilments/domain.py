@@ -32,7 +32,10 @@ class LineFact:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderFact:
-    """One thing that happened to an order. `whole` says that it settled all of it: the last delivery, or a full cancellation."""
+    """One thing that happened to an order. `whole` says that it settled all of it: the last delivery, or a full cancellation.
+
+    One that settled all and names no line holds for the lines that become known later, too.
+    """
 
     event_id: UUID
     order_id: UUID
@@ -48,7 +51,10 @@ class OrderFact:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LineFulfilment:
-    """Exact quantities of one order line. `ordered` is null until distribution has told of the line itself."""
+    """Exact quantities of one order line. `ordered` is null until distribution has told of the line itself; none shown is more.
+
+    A fact about a whole order may be told again for a line that was added to it: what was told twice counts up to what was ordered.
+    """
 
     order_line_id: UUID
     line_no: int | None
@@ -158,19 +164,35 @@ def _order(order_id: UUID, facts: Sequence[OrderFact]) -> OrderFulfilment:
 
 
 def _line(order_line_id: UUID, promised: LineFact | None, facts: Sequence[OrderFact]) -> LineFulfilment:
-    told = [(fact.kind, line) for fact in facts for line in fact.lines if line.order_line_id == order_line_id]
-    sums = {kind: sum((line.quantity for told_kind, line in told if told_kind == kind), _NONE) for kind, _ in told}
+    ordered = promised.quantity if promised else None
     return LineFulfilment(
         order_line_id=order_line_id,
         line_no=promised.line_no if promised else None,
-        product_id=next((line.product_id for _, line in told if line.product_id), None),
-        ordered=promised.quantity if promised else None,
+        product_id=next((line.product_id for line in _told(order_line_id, facts) if line.product_id), None),
+        ordered=ordered,
         promised=promised.quantity if promised and promised.promise_date else _NONE,
-        shipped=sums.get("shipped", _NONE),
-        delivered=sums.get("delivered", _NONE),
-        cancelled=sums.get("cancelled", _NONE),
+        shipped=_quantity("shipped", order_line_id, ordered, facts),
+        delivered=_quantity("delivered", order_line_id, ordered, facts),
+        cancelled=_quantity("cancelled", order_line_id, ordered, facts),
         promise_date=promised.promise_date if promised else None,
     )
+
+
+def _told(order_line_id: UUID, facts: Iterable[OrderFact]) -> list[LineFact]:
+    return [line for fact in facts for line in fact.lines if line.order_line_id == order_line_id]
+
+
+def _quantity(kind: FactKind, order_line_id: UUID, ordered: Decimal | None, facts: Sequence[OrderFact]) -> Decimal:
+    ours = [fact for fact in facts if fact.kind == kind]
+    named = sum((line.quantity for line in _told(order_line_id, ours)), _NONE)
+    if ordered is None:
+        return named
+    return ordered if any(_holds_for_all(fact) for fact in ours) else min(named, ordered)
+
+
+def _holds_for_all(fact: OrderFact) -> bool:
+    # Of a shipment that names no line nobody says that it is whole: it cannot be anything else.
+    return not fact.lines and (fact.whole or fact.kind == "shipped")
 
 
 def _status(lines: Sequence[LineFulfilment], facts: Sequence[OrderFact]) -> FulfilmentStatus:

@@ -25,19 +25,8 @@ _LOCK = _GET.with_for_update()
 _LOCK_MANY = select(opportunities).where(any_(_IDS) == _ID).order_by(_ID).with_for_update()
 
 _keys = saving.unnested({"sources": Text, "external_ids": Text})
-_LOCK_KNOWN = (
-    select(opportunities)
-    .where(
-        _ID.in_(
-            union(
-                select(func.unnest(_IDS)),
-                select(_ID).where(opportunities.c.source == _keys.c.sources, opportunities.c.external_id == _keys.c.external_ids),
-            )
-        )
-    )
-    .order_by(_ID)
-    .with_for_update()
-)
+_BY_KEY = select(_ID).join(_keys, (opportunities.c.source == _keys.c.sources) & (opportunities.c.external_id == _keys.c.external_ids))
+_LOCK_KNOWN = select(opportunities).where(_ID.in_(union(select(func.unnest(_IDS)), _BY_KEY))).order_by(_ID).with_for_update()
 
 
 async def get_opportunity(tx: Transaction, opportunity_id: UUID, *, seen_by: Actor) -> domain.Opportunity:

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from sqlalchemy import event
 
+from services.distribution.calloffs import usecases as calloffs
 from services.distribution.orders import domain, usecases
 from services.distribution.orders.domain import Order
 from shared.db.transaction import Database, Transaction
@@ -27,7 +28,7 @@ def closing(*lines: DealLine, deal_id: UUID | None = None, **overrides: Any) -> 
 async def opened(tx: Transaction, *lines: DealLine) -> Order:
     """The order that a won deal with these lines becomes."""
     closed = closing(*lines)
-    await usecases.open_orders(tx, [kit.received(closed, at=closed.closed_at)])
+    await calloffs.open_orders(tx, [kit.received(closed, at=closed.closed_at)])
     return await usecases.get_order(tx, domain.order_id_of(closed.deal_id))
 
 

@@ -9,9 +9,11 @@ from typing import Any
 
 from sqlalchemy import text
 
+from services.distribution.calloffs import usecases as calloffs
 from services.distribution.deals import usecases as deals
 from services.distribution.orders import domain, usecases
 from services.distribution.orders.domain import Order
+from services.distribution.promises import usecases as promises
 from services.distribution.shipments import usecases as shipments
 from shared.db.transaction import Database, Transaction
 from shared.errors import NotFound
@@ -37,7 +39,7 @@ async def order_of(tx: Transaction, closed: DealClosed) -> Order | None:
 
 async def test_a_won_deal_becomes_one_order_and_one_event(tx: Transaction):
     closed = closing(make_deal_line(1, requested_date=DAY), make_deal_line(2, "0.5", "3.33", fulfilment_type="service"))
-    await usecases.open_orders(tx, [heard(closed)])
+    await calloffs.open_orders(tx, [heard(closed)])
     order = await order_of(tx, closed)
     assert order is not None
     assert (order.deal_id, order.lead_id, order.version) == (closed.deal_id, closed.lead_id, 1)
@@ -57,7 +59,7 @@ async def test_a_won_deal_becomes_one_order_and_one_event(tx: Transaction):
 
 async def test_lost_and_blanket_deals_get_no_order(tx: Transaction):
     closes = [closing(lost=True), closing(blanket=True)]
-    await usecases.open_orders(tx, [heard(closed) for closed in closes])
+    await calloffs.open_orders(tx, [heard(closed) for closed in closes])
     assert [await order_of(tx, closed) for closed in closes] == [None, None]
     assert told(tx) == []
 
@@ -65,9 +67,9 @@ async def test_lost_and_blanket_deals_get_no_order(tx: Transaction):
 async def test_the_same_batch_twice_changes_nothing(tx: Transaction):
     closes = [closing(), closing(lost=True), closing(blanket=True), closing(make_deal_line(1), make_deal_line(2))]
     batch = [heard(closed) for closed in closes]
-    await usecases.open_orders(tx, [*batch, *batch])
+    await calloffs.open_orders(tx, [*batch, *batch])
     first, events = [await order_of(tx, closed) for closed in closes], told(tx)
-    await usecases.open_orders(tx, batch)
+    await calloffs.open_orders(tx, batch)
     assert [await order_of(tx, closed) for closed in closes] == first
     assert told(tx) == events
     assert len(events) == 2
@@ -75,11 +77,11 @@ async def test_the_same_batch_twice_changes_nothing(tx: Transaction):
 
 async def test_an_event_applied_after_the_order_moved_on_changes_nothing(tx: Transaction):
     closed = closing()
-    await usecases.open_orders(tx, [heard(closed)])
+    await calloffs.open_orders(tx, [heard(closed)])
     order_id = domain.order_id_of(closed.deal_id)
-    await usecases.promise_order(tx, order_id, DAY, reason="replanned", expected=1, cause=kit.cause())
+    await promises.promise_order(tx, order_id, DAY, reason="replanned", expected=1, cause=kit.cause())
     before = await order_of(tx, closed)
-    await usecases.open_orders(tx, [heard(closed)])
+    await calloffs.open_orders(tx, [heard(closed)])
     assert await order_of(tx, closed) == before
 
 
@@ -97,7 +99,7 @@ async def test_closes_of_a_deal_give_one_state_in_every_order_of_arrival(databas
             for batches in ([[closed] for closed in arrival], [list(arrival)], [list(arrival[:1]), list(arrival), list(arrival[1:])]):
                 async with kit.rolled_back(database) as tx:
                     for batch in batches:
-                        await usecases.open_orders(tx, [heard(closed) for closed in batch])
+                        await calloffs.open_orders(tx, [heard(closed) for closed in batch])
                     seen.append(timeless(await order_of(tx, versions[0])))
                     assert await tx.flush() == len(told(tx))
         assert seen == [seen[0]] * len(seen)
@@ -107,9 +109,9 @@ async def test_closes_of_a_deal_give_one_state_in_every_order_of_arrival(databas
 
 async def test_a_deal_that_is_lost_after_all_cancels_its_order(tx: Transaction):
     closed = closing()
-    await usecases.open_orders(tx, [heard(closed)])
+    await calloffs.open_orders(tx, [heard(closed)])
     lost = make_closed(lost=True, version=2, deal_id=closed.deal_id, lead_id=closed.lead_id)
-    await usecases.open_orders(tx, [heard(lost)])
+    await calloffs.open_orders(tx, [heard(lost)])
     order = await order_of(tx, closed)
     assert order is not None
     assert (order.status, order.standing) == ("cancelled", False)
@@ -120,12 +122,12 @@ async def test_a_deal_that_is_lost_after_all_cancels_its_order(tx: Transaction):
 
 async def test_what_has_left_stays_when_the_deal_closes_again(tx: Transaction):
     closed = closing(make_deal_line(1), make_deal_line(2))
-    await usecases.open_orders(tx, [heard(closed)])
+    await calloffs.open_orders(tx, [heard(closed)])
     order_id = domain.order_id_of(closed.deal_id)
     given: dict[str, Any] = {"shipment_id": None, "carrier_code": None, "expected_delivery_date": None}
     await shipments.ship_order(tx, order_id, [(1, Decimal(3))], **given, expected=1, cause=kit.cause())
     again = make_closed([make_deal_line(3, "1")], version=2, deal_id=closed.deal_id, lead_id=closed.lead_id)
-    await usecases.open_orders(tx, [heard(again)])
+    await calloffs.open_orders(tx, [heard(again)])
     order = await order_of(tx, closed)
     assert order is not None
     assert [(line.line_no, line.deal_version, line.shipped_quantity) for line in order.lines] == [(1, 1, 3), (3, 2, 0)]
@@ -133,7 +135,7 @@ async def test_what_has_left_stays_when_the_deal_closes_again(tx: Transaction):
 
 async def test_the_newest_close_of_a_deal_is_kept_even_without_an_order(tx: Transaction):
     closed = closing(blanket=True)
-    await usecases.open_orders(tx, [heard(closed)])
+    await calloffs.open_orders(tx, [heard(closed)])
     noted = await deals.note_deals(tx, [heard(closed)])
     deal = noted[closed.deal_id]
     assert (deal.outcome, deal.blanket_order, deal.lead_id, deal.version) == ("won", True, closed.lead_id, 1)
@@ -144,9 +146,9 @@ async def test_the_number_of_statements_does_not_grow_with_the_batch(database: D
     for size in (1, 60):
         async with kit.rolled_back(database) as tx, counted(database) as sent:
             first = [closing(make_deal_line(1), make_deal_line(2)) for _ in range(size)]
-            await usecases.open_orders(tx, [heard(closed) for closed in first])
+            await calloffs.open_orders(tx, [heard(closed) for closed in first])
             again = [make_closed([make_deal_line(1)], version=2, deal_id=closed.deal_id, lead_id=closed.lead_id) for closed in first]
-            await usecases.open_orders(tx, [heard(closed) for closed in again])
+            await calloffs.open_orders(tx, [heard(closed) for closed in again])
             lines = (await tx.execute(text("SELECT count(*) FROM order_lines WHERE deal_version = 2"))).scalar_one()
         assert lines >= size
         numbers.append(len(sent))

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from services.distribution.orders import usecases
+from services.distribution.cancellations import usecases as cancellations
 from services.distribution.orders.domain import Order
+from services.distribution.promises import usecases as promises
 from shared.db.transaction import Database, Transaction
 from shared.events.distribution.orders import OrderCancelled, OrderPromised
 from shared.ids import new_id
@@ -34,12 +35,20 @@ async def test_an_order_is_read_with_lines_quantities_and_status(api: kit.Api, d
         "deal_id": str(order.deal_id),
         "lead_id": str(order.lead_id),
         "deal_version": 1,
+        "call_off": False,
         "standing": True,
+        "source": None,
+        "external_id": None,
+        "customer_id": None,
+        "time_zone": "UTC",
         "status": "received",
         "order_value": {"amount": "26.00", "currency": "EUR"},
         "promise_date": day(),
         "received_at": "2026-03-02T12:00:00Z",
+        "estimated": False,
+        "approved_at": None,
         "recorded_at": body["recorded_at"],
+        "labels": {},
         "blockers": [],
         "lines": (),
         "version": 1,
@@ -134,12 +143,12 @@ async def test_a_promise_emits_one_event_and_none_if_no_day_changes(tx: Transact
     order = await opened(tx, make_deal_line(1, requested_date=DAY))
     later = DAY + timedelta(days=1)
     at = NOON + timedelta(hours=2)
-    order = await usecases.promise_order(tx, order.order_id, later, reason="replanned", expected=1, cause=kit.cause(at=at))
+    order = await promises.promise_order(tx, order.order_id, later, reason="replanned", expected=1, cause=kit.cause(at=at))
     event = told(tx)[-1]
     assert isinstance(event, OrderPromised)
     assert (event.cause, event.promise_date, event.lines[0].previous_promise_date) == ("replanned", later, DAY)
     early = kit.cause(at=NOON + timedelta(hours=1))
-    order = await usecases.promise_order(tx, order.order_id, DAY, reason="replanned", expected=None, cause=early)
+    order = await promises.promise_order(tx, order.order_id, DAY, reason="replanned", expected=None, cause=early)
     assert (order.promise_date, order.version, len(told(tx))) == (later, 3, 2)
     assert await tx.flush() == 2
 
@@ -224,7 +233,7 @@ async def test_cancelling_in_parts_tells_values_that_add_up(tx: Transaction):
     at = datetime(2026, 3, 4, tzinfo=UTC)
     for version in (1, 2, 3):
         part = [(1, Decimal(1))]
-        order = await usecases.cancel_order(tx, order.order_id, part, expected=version, cause=kit.cause(at=at))
+        order = await cancellations.cancel_order(tx, order.order_id, part, expected=version, cause=kit.cause(at=at))
     events = [event for event in told(tx) if isinstance(event, OrderCancelled)]
     assert sum(event.cancelled_value.amount for event in events) == order.order_value == Decimal("10.00")
     assert [event.whole_order for event in events] == [False, False, True]

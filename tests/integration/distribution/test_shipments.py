@@ -10,9 +10,11 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
+from services.distribution.cancellations import usecases as cancellations
+from services.distribution.deliveries import usecases as deliveries
+from services.distribution.deliveries.domain import Receipt
 from services.distribution.orders import usecases as orders
 from services.distribution.shipments import usecases
-from services.distribution.shipments.domain import Receipt
 from shared.db.transaction import Database, Transaction
 from shared.errors import Refusal
 from shared.events.distribution.orders import OrderDelivered, OrderPromised, OrderShipped
@@ -71,7 +73,7 @@ async def test_what_leaves_and_arrives_is_told(tx: Transaction):
     at = datetime(2026, 3, 10, 23, 59, tzinfo=UTC)
     order, shipment = await usecases.ship_order(tx, order.order_id, None, **SHIP, cause=kit.cause(at=at))
     said: dict[str, Any] = DELIVER | {"shipment_id": shipment.shipment_id}
-    order, delivery = await usecases.deliver_order(tx, order.order_id, None, **said, cause=kit.cause(at=at))
+    order, delivery = await deliveries.deliver_order(tx, order.order_id, None, **said, cause=kit.cause(at=at))
     promised, shipped, delivered = told(tx)
     assert (type(promised), type(shipped), type(delivered)) == (OrderPromised, OrderShipped, OrderDelivered)
     assert (shipped.shipped_at, shipped.final_shipment, shipped.shipment_id) == (at, True, shipment.shipment_id)
@@ -85,9 +87,9 @@ async def test_what_leaves_and_arrives_is_told(tx: Transaction):
 async def test_the_quantities_of_an_order_are_the_sums_of_its_facts(tx: Transaction):
     order = await opened(tx, make_deal_line(1, "10"))
     for quantity in ("1", "2.5", "0.125"):
-        await usecases.deliver_order(tx, order.order_id, [Receipt(line_no=1, quantity=Decimal(quantity))], **DELIVER, cause=kit.cause())
+        await deliveries.deliver_order(tx, order.order_id, [Receipt(line_no=1, quantity=Decimal(quantity))], **DELIVER, cause=kit.cause())
         await usecases.ship_order(tx, order.order_id, [(1, Decimal(quantity))], **SHIP, cause=kit.cause())
-    await orders.cancel_order(tx, order.order_id, [(1, Decimal(6))], expected=None, cause=kit.cause())
+    await cancellations.cancel_order(tx, order.order_id, [(1, Decimal(6))], expected=None, cause=kit.cause())
     (now,) = (await orders.get_order(tx, order.order_id)).lines
     for table, recorded in [
         ("shipment_lines", now.shipped_quantity),

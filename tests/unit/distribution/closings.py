@@ -9,8 +9,8 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+from services.distribution.calloffs import domain
 from services.distribution.deals import domain as deals
-from services.distribution.orders import domain
 from services.distribution.orders.domain import Order, OrderLine
 from shared.events.sales.deals import DealClosed, DealLine, Lost, Won
 from shared.ids import derived_id

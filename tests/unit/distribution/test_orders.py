@@ -13,10 +13,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from services.distribution.calloffs import domain
+from services.distribution.cancellations import domain as cancellations
+from services.distribution.cancellations.domain import LineCancellation
 from services.distribution.deals import domain as deals
 from services.distribution.deals.domain import Deal
-from services.distribution.orders import domain
-from services.distribution.orders.domain import LineCancellation, LineComplete, LinePromise, NothingOpen, Order, QuantityExceedsOpen
+from services.distribution.orders import domain as orders
+from services.distribution.orders.domain import NothingOpen, Order, QuantityExceedsOpen
+from services.distribution.promises import domain as promises
+from services.distribution.promises.domain import LineComplete, LinePromise
 from shared.errors import Invalid
 from shared.events.distribution.orders import OrderCancelled, OrderPromised
 from shared.events.language import write
@@ -37,11 +42,14 @@ def follow(closes: list[DealClosed]) -> tuple[Deal | None, Order | None]:
 
 
 def promise_day(order: Order, day: date, at: datetime = NOON) -> tuple[Order, list[LinePromise], list[OrderPromised]]:
-    return domain.promise(order, (), day, promise_id=PROMISE, cause="replanned", at=at, now=NOW)
+    return promises.promise(order, (), day, promise_id=PROMISE, cause="replanned", at=at, now=NOW)
 
 
-def cancel(order: Order, quantities: Sequence[tuple[int, Decimal]] | None = None) -> tuple[Order, list[LineCancellation], OrderCancelled]:
-    return domain.cancel(order, quantities, cancellation_id=CANCELLATION, at=NOON, now=NOW)
+def cancel(
+    order: Order, quantities: Sequence[tuple[int, Decimal]] | None = None
+) -> tuple[Order, tuple[LineCancellation, ...], OrderCancelled]:
+    after, cancellation, event = cancellations.cancel(order, quantities, cancellation_id=CANCELLATION, at=NOON, now=NOW)
+    return after, cancellation.lines, event
 
 
 def test_a_won_deal_becomes_an_order_with_its_lines_and_money():
@@ -67,7 +75,7 @@ def test_a_won_deal_without_lines_owes_no_order_whatever_it_says():
 
 
 def test_the_order_of_a_deal_has_the_same_id_wherever_it_is_derived():
-    assert make_order().order_id == domain.order_id_of(make_closed().deal_id) == make_order().order_id
+    assert make_order().order_id == orders.order_id_of(make_closed().deal_id) == make_order().order_id
 
 
 def test_the_promised_day_is_the_confirmed_one_else_the_requested_one_else_none():
@@ -126,7 +134,7 @@ def test_closes_in_any_order_and_repeated_give_one_state(data: st.DataObject):
 
 def test_of_a_line_that_has_left_nothing_is_replaced():
     first = make_order(make_deal_line(1), make_deal_line(2))
-    sent = domain.moved(first, [replace(first.lines[0], shipped_quantity=Decimal(4))])
+    sent = orders.moved(first, [replace(first.lines[0], shipped_quantity=Decimal(4))])
     newer = make_closed([make_deal_line(1, "99"), make_deal_line(2, "5"), make_deal_line(3)], version=2)
     order = domain.apply_deal(sent, deals.hear(None, newer, now=NOON), newer, now=NOON)
     assert order is not None
@@ -177,7 +185,9 @@ def test_a_promised_day_for_the_whole_order_is_told_with_the_former_one():
 
 def test_the_promise_date_of_an_order_is_the_latest_of_its_lines():
     order = make_order(make_deal_line(1, requested_date=DAY), make_deal_line(2, requested_date=DAY))
-    after, _, _ = domain.promise(order, (), [(2, DAY + timedelta(days=9))], promise_id=PROMISE, cause="customer_request", at=NOON, now=NOW)
+    after, _, _ = promises.promise(
+        order, (), [(2, DAY + timedelta(days=9))], promise_id=PROMISE, cause="customer_request", at=NOON, now=NOW
+    )
     assert after.promise_date == DAY + timedelta(days=9)
 
 
@@ -189,7 +199,7 @@ def test_a_promise_that_changes_no_day_is_a_fact_but_no_event():
 def test_a_complete_line_cannot_be_promised():
     order, _, _ = cancel(make_order(make_deal_line(1), make_deal_line(2)), [(1, Decimal(10))])
     with pytest.raises(LineComplete):
-        domain.promise(order, (), [(1, DAY)], promise_id=PROMISE, cause="replanned", at=NOON, now=NOW)
+        promises.promise(order, (), [(1, DAY)], promise_id=PROMISE, cause="replanned", at=NOON, now=NOW)
     after, _, _ = promise_day(order, DAY)
     assert [line.promise_date for line in after.lines] == [None, DAY]
     with pytest.raises(NothingOpen):
@@ -217,7 +227,7 @@ def test_the_promise_made_last_holds_whatever_order_promises_are_recorded_in(arr
     def fold(order: Order, sequence: list[LinePromise]) -> Order:
         known: list[LinePromise] = []
         for fact in sequence:
-            order, made, _ = domain.promise(
+            order, made, _ = promises.promise(
                 order, known, [(1, fact.promise_date)], promise_id=fact.promise_id, cause=fact.cause, at=fact.occurred_at, now=NOW
             )
             assert made == [fact]
@@ -250,7 +260,7 @@ def test_cancelling_everything_cancels_the_order():
 
 def test_more_than_is_open_cannot_be_cancelled():
     order = make_order(make_deal_line(1, "10"))
-    sent = domain.moved(order, [replace(only(order), shipped_quantity=Decimal(4))])
+    sent = orders.moved(order, [replace(only(order), shipped_quantity=Decimal(4))])
     with pytest.raises(QuantityExceedsOpen):
         cancel(sent, [(1, Decimal(7))])
     after, _, event = cancel(sent)

@@ -13,19 +13,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.distribution.orders import domain as orders
-from services.distribution.orders.domain import NothingOpen, Order, QuantityExceedsOpen
+from services.distribution.cancellations import domain as cancellations
+from services.distribution.deliveries import domain as deliveries
+from services.distribution.deliveries.domain import Delivery, DeliveryAlreadyRecorded, QuantityExceedsShipment, Receipt
+from services.distribution.orders.domain import NothingOpen, Order, QuantityExceedsOpen, QuantityExceedsOrdered
+from services.distribution.promises import domain as promises
 from services.distribution.shipments import domain
-from services.distribution.shipments.domain import (
-    Delivery,
-    DeliveryAlreadyRecorded,
-    QuantityExceedsOrdered,
-    QuantityExceedsShipment,
-    Receipt,
-    ServiceNeedsNoShipment,
-    Shipment,
-    ShipmentAlreadyRecorded,
-)
+from services.distribution.shipments.domain import ServiceNeedsNoShipment, Shipment, ShipmentAlreadyRecorded
 from shared.errors import Invalid
 from shared.events.distribution.orders import OrderDelivered, OrderShipped
 from shared.events.language import write
@@ -43,7 +37,7 @@ def deliver(
     order: Order, receipts: Sequence[Receipt] | None = None, aboard: Mapping[UUID, Decimal] | None = None, **said: Any
 ) -> tuple[Order, Delivery, OrderDelivered]:
     given: dict[str, Any] = {"delivery_id": DELIVERY, "shipment_id": None, "receipt_confirmed": None, "at": NOON, "now": NOW} | said
-    return domain.deliver(order, receipts, aboard, **given)
+    return deliveries.deliver(order, receipts, aboard, **given)
 
 
 def received(line_no: int, quantity: str, **parts: str) -> Receipt:
@@ -77,7 +71,7 @@ def test_more_than_is_open_cannot_leave():
 
 
 def test_what_is_cancelled_cannot_leave():
-    order, _, _ = orders.cancel(make_order(make_deal_line(1)), [(1, Decimal(6))], cancellation_id=UUID(int=1), at=NOON, now=NOW)
+    order, _, _ = cancellations.cancel(make_order(make_deal_line(1)), [(1, Decimal(6))], cancellation_id=UUID(int=1), at=NOON, now=NOW)
     with pytest.raises(QuantityExceedsOpen):
         ship(order, [(1, Decimal(5))])
     assert ship(order)[2].final_shipment
@@ -136,7 +130,7 @@ def test_nothing_is_left_to_deliver_of_a_delivered_order():
 
 
 def test_a_delivery_after_cancellation_is_a_fact():
-    order, _, _ = orders.cancel(make_order(make_deal_line(1)), None, cancellation_id=UUID(int=1), at=NOON, now=NOW)
+    order, _, _ = cancellations.cancel(make_order(make_deal_line(1)), None, cancellation_id=UUID(int=1), at=NOON, now=NOW)
     after, _, event = deliver(order, [received(1, "10")])
     assert (after.status, event.order_complete, only(after).cancelled_quantity) == ("delivered", True, 10)
 
@@ -201,12 +195,12 @@ def test_an_order_is_neither_on_time_nor_in_full_before_it_is_complete():
 def test_moving_the_promised_day_moves_lateness():
     order = make_order(make_deal_line(1, requested_date=date(2026, 3, 1)))
     assert deliver(order)[2].order_on_time is False
-    moved, _, _ = orders.promise(order, (), DAY, promise_id=UUID(int=1), cause="customer_request", at=NOON, now=NOW)
+    moved, _, _ = promises.promise(order, (), DAY, promise_id=UUID(int=1), cause="customer_request", at=NOON, now=NOW)
     assert deliver(moved)[2].order_on_time is True
 
 
 def test_a_cancelled_remainder_completes_the_order_but_not_in_full():
-    order, _, _ = orders.cancel(make_order(make_deal_line(1)), [(1, Decimal(4))], cancellation_id=UUID(int=1), at=NOON, now=NOW)
+    order, _, _ = cancellations.cancel(make_order(make_deal_line(1)), [(1, Decimal(4))], cancellation_id=UUID(int=1), at=NOON, now=NOW)
     after, _, event = deliver(order)
     assert (after.status, event.order_complete, event.order_in_full) == ("delivered", True, False)
 
@@ -231,11 +225,11 @@ def test_the_same_shipment_again_is_no_difference_but_another_content_is():
 def test_the_same_delivery_again_is_no_difference_but_another_content_is():
     order, delivery, _ = deliver(make_order(), [received(1, "2", damaged_quantity="1")])
     said = {"shipment_id": None, "receipt_confirmed": None}
-    domain.check_same_delivery(delivery, order, [received(1, "2", damaged_quantity="1")], at=NOON, **said)
-    domain.check_same_delivery(delivery, order, None, at=None, **said)
+    deliveries.check_same_delivery(delivery, order, [received(1, "2", damaged_quantity="1")], at=NOON, **said)
+    deliveries.check_same_delivery(delivery, order, None, at=None, **said)
     for receipts, other in [([received(1, "2")], {}), (None, {"receipt_confirmed": True}), (None, {"shipment_id": SHIPMENT})]:
         with pytest.raises(DeliveryAlreadyRecorded):
-            domain.check_same_delivery(delivery, order, receipts, at=None, **(said | other))
+            deliveries.check_same_delivery(delivery, order, receipts, at=None, **(said | other))
 
 
 FACTS = st.lists(

@@ -1,0 +1,1 @@
+"""That orders were approved."""

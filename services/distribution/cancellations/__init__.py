@@ -1,0 +1,1 @@
+"""Quantities that will not be delivered."""

@@ -1,0 +1,1 @@
+"""Deliveries that arrived and services that were performed."""

@@ -1,0 +1,1 @@
+"""Figures of distribution over every table, read only."""
