@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from rich.console import Console
 
+    from baton.importer.doctor import Finding
     from baton.importer.plans import Plan
     from baton.importer.sending import Limits, Tally
 
@@ -42,7 +43,7 @@ def import_files(  # noqa: PLR0917  a command's options
     from rich.console import Console
 
     from baton import CommandError
-    from baton.importer import display, plans
+    from baton.importer import display, doctor, plans
     from baton.importer import mapping as mappings
     from baton.importer.sending import Limits
 
@@ -51,10 +52,14 @@ def import_files(  # noqa: PLR0917  a command's options
     plan = plans.make(read, mapping.name, paths)
     where = rejects or Path(f"{mapping.stem}.rejects.csv")
     try:
-        tallies, rejected = asyncio.run(_import(plan, digest, state, where, Limits(batch=batch, wait=wait), resume=resume, console=console))
+        tallies, rejected, findings = asyncio.run(
+            _import(plan, digest, state, where, Limits(batch=batch, wait=wait), resume=resume, console=console)
+        )
     except KeyboardInterrupt:
         raise CommandError("stopped. Nothing is lost or stored twice: run the same command again to go on.", exit_code=130) from None
     console.print(display.table(tallies))
+    if findings:
+        console.print(doctor.table(findings))
     if rejected:
         console.print(f"{rejected} rejections, with line and reason: {where}", highlight=False, markup=False, soft_wrap=True)
     if rejected and not allow_rejects:
@@ -63,7 +68,7 @@ def import_files(  # noqa: PLR0917  a command's options
 
 async def _import(
     plan: Plan, digest: str, state: Path | None, rejects: Path, limits: Limits, *, resume: bool, console: Console
-) -> tuple[Mapping[str, Tally], int]:
+) -> tuple[Mapping[str, Tally], int, Sequence[Finding]]:
     from baton import client as api
     from baton.importer import display, running
     from baton.importer import journal as journals
@@ -75,7 +80,7 @@ async def _import(
         journal.discard()
     elif journal.begun:
         console.print(f"going on after an interrupted run: {journal.begun} batches are there already", highlight=False)
-    roles = {service: [running.ROLE] for service in ("marketing", "sales")}
+    roles = {service: [running.ROLE] for service in running.SERVICES}
     with display.Bars(console) as meter:
         async with api.Client(site, roles=roles, subject="baton-import", patience=limits.wait) as client:
             return await running.run(plan, client, limits=limits, rejects_path=rejects, journal=journal, meter=meter)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
@@ -11,6 +12,9 @@ from baton.importer.faults import UnfitError
 from shared import calendar
 
 ISO = "iso"
+Moment = tuple[str, bool]
+"""An instant (UTC, ISO 8601), and whether only its day was written."""
+_HOUR = re.compile(r"%-?[HIcXkl]")
 _SAMPLE = datetime(2001, 2, 3, 4, 5, 6)  # noqa: DTZ001  a wall clock without a zone, as files have it
 
 
@@ -32,12 +36,7 @@ def checked(formats: list[str]) -> list[str]:
 
 def wall_clock(text: str, formats: Sequence[str]) -> datetime:
     """The date and time in that text by the first format that fits; aware only if the text names an offset. Raises UnfitError."""
-    for form in formats:
-        try:
-            return datetime.fromisoformat(text) if form == ISO else datetime.strptime(text, form)  # noqa: DTZ007
-        except ValueError:
-            continue
-    raise UnfitError("NOT_A_DATE", f"fits none of the date formats {', '.join(formats)}")
+    return _fitted(text, formats)[0]
 
 
 def instants(formats: Sequence[str], time_zone: str) -> Callable[[str], str]:
@@ -46,9 +45,40 @@ def instants(formats: Sequence[str], time_zone: str) -> Callable[[str], str]:
     return _remembering(lambda text: _utc(wall_clock(text, formats), zone).isoformat())
 
 
+def moments(formats: Sequence[str], time_zone: str) -> Callable[[str], Moment]:
+    """A reader of texts into UTC instants as `instants`, each with whether the text names a day and no time of it."""
+    zone = calendar.zone(time_zone).key
+
+    @lru_cache(maxsize=8192)
+    def read(text: str) -> Moment:
+        clock, form = _fitted(text, formats)
+        return _utc(clock, zone).isoformat(), _is_day(text, form)
+
+    return read
+
+
 def days(formats: Sequence[str], time_zone: str) -> Callable[[str], str]:
     """A reader of texts into calendar days (ISO 8601): the day written, or for a text with an offset the day in that zone."""
     return _remembering(lambda text: _day(wall_clock(text, formats), time_zone).isoformat())
+
+
+def _fitted(text: str, formats: Sequence[str]) -> tuple[datetime, str]:
+    for form in formats:
+        try:
+            return datetime.fromisoformat(text) if form == ISO else datetime.strptime(text, form), form  # noqa: DTZ007
+        except ValueError:
+            continue
+    raise UnfitError("NOT_A_DATE", f"fits none of the date formats {', '.join(formats)}")
+
+
+def _is_day(text: str, form: str) -> bool:
+    if form != ISO:
+        return _HOUR.search(form) is None
+    try:
+        date.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _remembering(read: Callable[[str], str]) -> Callable[[str], str]:

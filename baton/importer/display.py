@@ -18,6 +18,7 @@ _COLUMNS = (
     ("unchanged", "unchanged"),
     ("updated", "updated"),
     ("skipped", "already sent"),
+    ("repeated", "repeated"),
     ("not_meant", "not meant"),
     ("no_time", "no date"),
     ("rejected", "rejected"),
@@ -71,5 +72,5 @@ def table(tallies: Mapping[str, Tally]) -> Table:
     for column in result.columns[1:]:
         column.justify = "right"
     for entity, tally in tallies.items():
-        result.add_row(entity, *(f"{getattr(tally, name):,}" for name, _ in shown))
+        result.add_row(entity.replace("_", " "), *(f"{getattr(tally, name):,}" for name, _ in shown))
     return result

@@ -34,7 +34,10 @@ class Lookup(_Part):
 
 
 class Value(_Part):
-    """How one value is read from a row: from a column (here or, with `lookup`, in another file), several joined, or a constant."""
+    """How one value is read from a row: from a column (here or, with `lookup`, in another file), several joined, or a constant.
+
+    One that has nothing but a `stand_in` is never known, only estimated.
+    """
 
     column: str | None = None
     columns: list[str] = []
@@ -42,6 +45,7 @@ class Value(_Part):
     constant: Plain | None = None
     lookup: Lookup | None = None
     map: dict[str, str] = {}
+    pattern: str | None = None
     otherwise: Literal["keep", "reject", "missing"] = "keep"
     missing: list[str] = []
     dates: list[str] = []
@@ -54,11 +58,23 @@ class Value(_Part):
 
     @model_validator(mode="after")
     def _one_origin(self) -> Self:
-        if (self.column is not None) + bool(self.columns) + (self.constant is not None) != 1:
+        origins = (self.column is not None) + bool(self.columns) + (self.constant is not None)
+        if origins > 1 or (not origins and self.stand_in is None):
             raise ValueError("name one of column, columns, constant")
         if self.lookup and self.column is None:
             raise ValueError("lookup needs column: the one to take from the other file")
+        if self.pattern is not None and self.otherwise == "keep":
+            raise ValueError('pattern needs otherwise = "missing" or "reject": what becomes of a text that does not match')
         return self
+
+    @field_validator("pattern")
+    @classmethod
+    def _pattern(cls, pattern: str | None) -> str | None:
+        try:
+            re.compile(pattern or "")
+        except re.error as error:
+            raise ValueError(f"is no regular expression: {error}") from None
+        return pattern
 
     @field_validator("dates")
     @classmethod
@@ -132,6 +148,13 @@ class Defaults(_Part):
         return dates.checked(formats)
 
 
+class Standing(_Part):
+    """What an order hangs on whose deal is missing: a standing deal since that time, one per customer, else one for the whole source."""
+
+    since: datetime | date
+    customer: Spec | None = None
+
+
 class Feed(_Part):
     """What one row of one kind of file tells of one kind of thing."""
 
@@ -140,11 +163,13 @@ class Feed(_Part):
     external_id: Spec
     when: dict[str, bool | str | list[str]] = {}
     on_conflict: Literal["refuse", "update"] = "refuse"
+    repeats: Literal["send", "first"] = "send"
     fields: dict[str, Spec] = {}
     labels: dict[str, Spec] = {}
     facts: dict[str, Spec] = {}
     lines: list[dict[str, Spec]] = []
     consents: list[dict[str, Spec]] = []
+    standing: Standing | None = None
 
     def groups(self) -> Mapping[str, list[dict[str, Value]]]:
         """The lists of small objects that this feed fills."""
@@ -153,6 +178,8 @@ class Feed(_Part):
     def values(self) -> Iterator[tuple[str, Value]]:
         """Every value with its place below the feed."""
         yield "external_id", self.external_id
+        if self.standing and self.standing.customer:
+            yield "standing.customer", self.standing.customer
         for table, named in (("fields", self.fields), ("labels", self.labels), ("facts", self.facts)):
             yield from ((f"{table}.{name}", value) for name, value in named.items())
         for group, members in self.groups().items():
@@ -220,6 +247,7 @@ def _faults(mapping: MappingFile) -> Iterator[str]:
 
 def _faults_of_feed(feed: Feed, entity: entities.Entity, mapping: MappingFile) -> Iterator[str]:
     yield from _faults_of_names(feed.fields, entity.fields, "fields", entity.name)
+    yield from _faults_of_order(feed, entity, mapping)
     for group, members in feed.groups().items():
         if group not in entity.groups:
             yield f"{group}: a {entity.name} has none"
@@ -233,10 +261,22 @@ def _faults_of_feed(feed: Feed, entity: entities.Entity, mapping: MappingFile) -
     if len(feed.labels) > entities.MOST_LABELS:
         yield f"labels: at most {entities.MOST_LABELS} are kept, here are {len(feed.labels)}"
     yield from (
-        f"labels.{name}: a name has at most {entities.LABEL_LENGTH} characters" for name in feed.labels if len(name) > entities.LABEL_LENGTH
+        f"labels.{name}: a name has at most {entities.LABEL_NAME_LENGTH} characters"
+        for name in feed.labels
+        if len(name) > entities.LABEL_NAME_LENGTH
     )
     for place, value in feed.values():
         yield from (f"{place}.{fault}" for fault in _faults_of_value(value, mapping, stands_in=place == f"fields.{entity.time}"))
+
+
+def _faults_of_order(feed: Feed, entity: entities.Entity, mapping: MappingFile) -> Iterator[str]:
+    if feed.standing and not entity.of_deal:
+        yield f"standing: a {entity.name} has none"
+    if entity.of_deal and not feed.standing and not feed.fields.keys() & {"deal", "opportunity"}:
+        yield f"fields.deal: is missing, and every {entity.name} needs it, or [feeds.standing]"
+    lacking = {name for name, field in entity.fields.items() if field.default == "currency"} - feed.fields.keys()
+    if lacking and mapping.defaults.currency is None and not feed.lines:
+        yield "fields.currency: is missing: name it here, or in [defaults]"
 
 
 def _faults_of_names(given: Mapping[str, Value], known: Mapping[str, entities.Field], place: str, owner: str) -> Iterator[str]:
@@ -257,4 +297,4 @@ def _faults_of_value(value: Value, mapping: MappingFile, *, stands_in: bool) -> 
         yield from (f"lookup.by.{fault}" for fault in _faults_of_value(value.lookup.by, mapping, stands_in=False))
     for name, inner in (("stand_in", value.stand_in), ("currency", value.currency)):
         if inner:
-            yield from (f"{name}.{fault}" for fault in _faults_of_value(inner, mapping, stands_in=False))
+            yield from (f"{name}.{fault}" for fault in _faults_of_value(inner, mapping, stands_in=stands_in and name == "stand_in"))

@@ -92,8 +92,19 @@ def _recognised(mapping: MappingFile, name: str, paths: Sequence[Path], faults: 
         else:
             faults.append(
                 f"{path}: is none of the files of {name} ({', '.join(_described(kind, file) for kind, file in mapping.files.items())})"
+                f"{_doubt(mapping, path)}"
             )
     return found
+
+
+def _doubt(mapping: MappingFile, path: Path) -> str:
+    """Why the header of a file that was not recognised may have been misread."""
+    for file in mapping.files.values():
+        try:
+            files.scan(path, files.encoding_of(path, file.encoding))
+        except UnreadableError as error:
+            return f"; {error}"
+    return ""
 
 
 def _is_kind(file: File, path: Path) -> bool:
@@ -178,5 +189,5 @@ def _constants(mapping: MappingFile, feed: Feed, tables: Sequence[Table]) -> Ite
         yield from shapes.constant_faults(feed, entity, context(mapping, feed.file, table, nothing_found))
 
 
-def _find_nothing(_: str) -> str | None:
-    return None
+def _find_nothing(_: str) -> Iterator[str]:
+    return iter(())

@@ -8,6 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, TextIO
 
+from baton import CommandError
 from baton.importer.faults import Rejection
 
 
@@ -18,7 +19,11 @@ class Rejects:
         self.path = path
         self.count = 0
         self._file: TextIO | None = None
-        self.path.unlink(missing_ok=True)
+        if path.is_dir():
+            raise CommandError(f"{path} is a folder: rejected rows need a file", exit_code=2)
+        # Only a file is replaced: the name may be that of a device or a pipe, which is not ours to remove.
+        if path.is_file():
+            path.unlink()
 
     def __enter__(self) -> Self:
         return self

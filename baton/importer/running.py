@@ -1,62 +1,48 @@
-"""One import from plan to tally: the source, then entity after entity, each file read as a stream."""
+"""One import from plan to tally: the source, then entity after entity, what others refer to before them."""
 
 from __future__ import annotations
 
-import json
-import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
 
 from baton import client as api
-from baton.importer import entities, files, plans, shapes, values
+from baton.importer import entities, passes, workspace
+from baton.importer.doctor import Doctor, Finding
 from baton.importer.entities import Entity
-from baton.importer.faults import Rejection, UnfitError
-from baton.importer.files import Table
-from baton.importer.items import Item
 from baton.importer.journal import Journal, OutdatedError
-from baton.importer.lookups import Index
+from baton.importer.passes import Meter, Reading
 from baton.importer.plans import Plan
 from baton.importer.rejects import Rejects
 from baton.importer.sending import Limits, Sender, Tally
 from baton.importer.waiting import WaitingRoom
 
 ROLE = "importer"
-STEP = 200
+SERVICES = tuple(dict.fromkeys(entity.service for entity in entities.ENTITIES.values()))
+STANDING_LEAD = replace(entities.LEAD, name="standing_lead")
+STANDING_DEAL = replace(entities.DEAL, name="standing_deal")
 
-Finders = Mapping[tuple[str, str, str], values.Find]
 Tallies = Mapping[str, Tally]
 
 
-class Meter(Protocol):
-    """Where the progress of an import is shown."""
+async def run(
+    plan: Plan, client: api.Client, *, limits: Limits, rejects_path: Path, journal: Journal, meter: Meter
+) -> tuple[Tallies, int, Sequence[Finding]]:
+    """All that the plan tells of is in the services or in the file of rejected rows.
 
-    def begin(self, name: str, size: int) -> None:
-        """A part begins: so many bytes will be read."""
-        ...
-
-    def at(self, position: int, rows: int) -> None:
-        """So many bytes and rows of the part are read."""
-        ...
-
-    def waits(self, count: int) -> None:
-        """So many items wait for a service to learn of what they refer to."""
-        ...
-
-
-async def run(plan: Plan, client: api.Client, *, limits: Limits, rejects_path: Path, journal: Journal, meter: Meter) -> tuple[Tallies, int]:
-    """All that the plan tells of is in the services or in the file of rejected rows; returns the tallies and the number of rejections.
-
-    May be stopped at any moment and run again. Raises what the client raises.
+    Returns the tallies, the number of rejections, and what was strange in the files. May be stopped at any moment and run again. Raises
+    what the client raises.
     """
     zone = plan.mapping.source.time_zone
     await client.put(
         "marketing", f"/v1/sources/{plan.mapping.source.code}", {"name": plan.mapping.source.name, "time_zone": zone}, patience=15
     )
     while True:
-        with tempfile.TemporaryDirectory(prefix="baton-import-") as folder, Rejects(rejects_path) as rejects:
+        with workspace.opened(journal.path) as folder, Rejects(rejects_path) as rejects, Doctor(folder / "doctor.db", plan) as doctor:
+            finders = passes.indexed(plan, folder, meter)
+            reading = Reading(plan=plan, folder=folder, finders=finders, rejects=rejects, meter=meter, doctor=doctor)
             try:
-                tallies = await _run(plan, client, Path(folder), limits=limits, rejects=rejects, journal=journal, meter=meter)
+                tallies = await _Run(reading=reading, client=client, limits=limits, journal=journal, tallies={}).all()
             except OutdatedError:
                 # Without its journal the import sends everything, so this happens at most once.
                 journal.discard()
@@ -64,105 +50,51 @@ async def run(plan: Plan, client: api.Client, *, limits: Limits, rejects_path: P
             finally:
                 journal.close()
             journal.discard()
-            return tallies, rejects.count
+            return tallies, rejects.count, doctor.findings()
 
 
-async def _run(
-    plan: Plan, client: api.Client, folder: Path, *, limits: Limits, rejects: Rejects, journal: Journal, meter: Meter
-) -> Tallies:
-    finders = _indexed(plan, folder, meter)
-    tallies: dict[str, Tally] = {}
-    for entity in entities.ENTITIES.values():
-        feeds = [feed for feed in plan.feeds if feed.entity == entity.name]
-        if not feeds:
-            continue
-        tally = tallies[entity.name] = Tally()
-        updating = any(feed.on_conflict == "update" for feed in feeds)
-        sender = Sender(
-            client,
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Run:
+    reading: Reading
+    client: api.Client
+    limits: Limits
+    journal: Journal
+    tallies: dict[str, Tally]
+
+    async def all(self) -> Tallies:
+        """Entity after entity; the deals that orders stand on just before those."""
+        for entity in entities.ENTITIES.values():
+            feeds = self.reading.feeds(entity)
+            if any(feed.standing for feed in feeds):
+                await self._standing(entity)
+            if feeds:
+                tally = self.tallies[entity.name] = Tally()
+                sender = self._sender(entity, tally, in_order=any(feed.on_conflict == "update" for feed in feeds))
+                await sender.send(passes.items(self.reading, entity, tally))
+                await sender.drain(self.reading.meter.waits)
+        return self.tallies
+
+    async def _standing(self, entity: Entity) -> None:
+        deals = WaitingRoom(self.reading.folder / "standing.deals")
+        leads, scratch = self.tallies.setdefault(STANDING_LEAD.name, Tally()), Tally()
+        sender = self._sender(STANDING_LEAD, leads)
+        await sender.send(passes.standing_leads(self.reading, entity, scratch, deals))
+        await sender.drain(self.reading.meter.waits)
+        tally = self.tallies[STANDING_DEAL.name] = Tally(rows=deals.count())
+        leads.rows = tally.rows
+        sender = self._sender(STANDING_DEAL, tally)
+        await sender.send(deals.items())
+        await sender.drain(self.reading.meter.waits)
+
+    def _sender(self, entity: Entity, tally: Tally, *, in_order: bool = False) -> Sender:
+        # The later row wins only if it is sent after the earlier one is stored.
+        limits = replace(self.limits, in_flight=1) if in_order or entity.in_turn else self.limits
+        return Sender(
+            self.client,
             entity,
-            # The later row wins only if it is sent after the earlier one is stored.
-            limits=Limits(batch=limits.batch, in_flight=1 if updating else limits.in_flight, wait=limits.wait),
+            limits=limits,
             tally=tally,
-            rejects=rejects,
-            journal=journal,
-            waiting=WaitingRoom(folder / f"{entity.name}.waiting"),
+            rejects=self.reading.rejects,
+            journal=self.journal,
+            waiting=WaitingRoom(self.reading.folder / f"{entity.name}.waiting"),
         )
-        await sender.send(_items(plan, entity, finders, tally=tally, rejects=rejects, meter=meter))
-        await sender.drain(meter.waits)
-    return tallies
-
-
-def _items(plan: Plan, entity: Entity, finders: Finders, *, tally: Tally, rejects: Rejects, meter: Meter) -> Iterator[Item]:
-    feeding = [
-        (kind, table) for kind, table in _tables(plan) if any(feed.file == kind and feed.entity == entity.name for feed in plan.feeds)
-    ]
-    meter.begin(entity.name, sum(table.size for _, table in feeding))
-    before = 0
-    for kind, table in feeding:
-        context = plans.context(plan.mapping, kind, table, finders)
-        makers = [shapes.shape(feed, entity, context) for feed in plan.feeds if feed.file == kind and feed.entity == entity.name]
-        for row in files.rows(table):
-            tally.rows += 1
-            if tally.rows % STEP == 0:
-                meter.at(before + row.position, tally.rows)
-            yield from _made(row, makers, file=table.path.name, entity=entity, tally=tally, rejects=rejects)
-        before += table.size
-        meter.at(before, tally.rows)
-
-
-def _made(row: files.Row, makers: Sequence[shapes.Make], *, file: str, entity: Entity, tally: Tally, rejects: Rejects) -> Iterator[Item]:
-    def reject(field: str, fault: UnfitError) -> None:
-        rejects.add(Rejection(file=file, line=row.line, entity=entity.name, code=fault.code, field=field, message=fault.message))
-
-    if row.fault is not None:
-        tally.rejected += 1
-        reject("", row.fault)
-        return
-    for make in makers:
-        made = make(row.cells)
-        for field, fault in made.faults:
-            reject(field, fault)
-        if made.body is not None:
-            tally.labels_rejected += len(made.faults)
-            yield Item(file, row.line, json.dumps(made.body, ensure_ascii=False, separators=(",", ":")).encode())
-        elif made.outcome == "rejected":
-            tally.rejected += 1
-        elif made.outcome == "no_time":
-            tally.no_time += 1
-        else:
-            tally.not_meant += 1
-
-
-def _indexed(plan: Plan, folder: Path, meter: Meter) -> Finders:
-    finders: dict[tuple[str, str, str], values.Find] = {}
-    for file, key in sorted({(wanted.file, wanted.key) for wanted in plan.lookups}):
-        columns = sorted({wanted.column for wanted in plan.lookups if (wanted.file, wanted.key) == (file, key)})
-        index = Index(folder / f"{len(finders)}.index", len(columns))
-        tables = [table for kind, table in _tables(plan) if kind == file]
-        meter.begin(f"index of {file}", sum(table.size for table in tables))
-        index.fill(_keyed(plan, file, tables, key=key, columns=columns, meter=meter))
-        finders |= {(file, key, column): index.finder(at) for at, column in enumerate(columns)}
-    return finders
-
-
-def _keyed(
-    plan: Plan, file: str, tables: Sequence[Table], *, key: str, columns: Sequence[str], meter: Meter
-) -> Iterator[tuple[str | None, ...]]:
-    missing = frozenset(("", *plan.mapping.defaults.missing, *plan.mapping.files[file].missing))
-    before = count = 0
-    for table in tables:
-        places = [table.columns.index(name) for name in (key, *columns)]
-        for row in files.rows(table):
-            count += 1
-            if count % STEP == 0:
-                meter.at(before + row.position, count)
-            if row.fault is None and row.cells[places[0]].strip() not in missing:
-                yield tuple(None if (cell := row.cells[at].strip()) in missing else cell for at in places)
-        before += table.size
-        meter.at(before, count)
-
-
-def _tables(plan: Plan) -> Iterator[tuple[str, Table]]:
-    for kind in plan.mapping.files:
-        yield from ((kind, table) for table in plan.tables.get(kind, ()))

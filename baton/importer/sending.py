@@ -24,9 +24,10 @@ PASSING = ("NOT_KNOWN_YET", "UNAVAILABLE", "STALE")
 
 @dataclass(slots=True, kw_only=True)
 class Tally:
-    """What became of the rows for one entity. `skipped` were confirmed by an earlier run that was interrupted."""
+    """What became of the rows for one entity. `repeated`: an earlier row told of the same; `skipped`: an interrupted run confirmed it."""
 
     rows: int = 0
+    repeated: int = 0
     not_meant: int = 0
     no_time: int = 0
     created: int = 0
@@ -42,7 +43,7 @@ class Limits:
     """Items in a batch, batches in flight, and seconds without any progress after which what is not known yet is given up."""
 
     batch: int = 500
-    in_flight: int = 4
+    in_flight: int = 2
     wait: float = 120.0
 
 

@@ -6,26 +6,31 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from baton.importer import values
+from baton.importer import dates, standing, values
 from baton.importer.entities import Entity, Field
 from baton.importer.faults import UnfitError
 from baton.importer.mapping import Feed, Value
 from shared import ids
 
-Outcome = Literal["made", "not_meant", "no_time", "rejected"]
+Outcome = Literal["made", "repeated", "not_meant", "no_time", "rejected"]
 Body = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Made:
-    """What a row gave for one feed. `body` is there only if it was made; `faults` by field, a label's alone does not hinder the rest."""
+    """What a row gave for one feed. `body` is there only if it was made; `faults` by field, a label's alone does not hinder the rest.
+
+    `standing` is the standing deal that it hangs on, if it has none of its own.
+    """
 
     outcome: Outcome
     body: Body | None = None
+    standing: standing.Standing | None = None
     faults: Sequence[tuple[str, UnfitError]] = ()
 
 
 Make = Callable[[values.Row], Made]
+Time = Callable[[values.Row], dates.Moment | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,8 +56,10 @@ def shape(feed: Feed, entity: Entity, context: values.Context) -> Make:
     """The function that makes that entity of a row. Raises UnfitError for a constant that does not fit; `constant_faults` names those."""
     meant = _condition(feed, context)
     external_id = values.text(feed.external_id, context)
-    time, stand_in = _time(feed, entity, context)
+    times = _times(feed, entity, context)
     slots = [_slot(name, value, entity.fields[name], context) for name, value in feed.fields.items() if name != entity.time]
+    defaults = list(_defaults(entity, context))
+    stands_in = standing.shape(feed.standing, context) if feed.standing else None
     labels = [(name, values.label(value, context)) for name, value in feed.labels.items()]
     facts = [(name, values.fact(value, context)) for name, value in feed.facts.items()]
     groups = {
@@ -69,16 +76,19 @@ def shape(feed: Feed, entity: Entity, context: values.Context) -> Make:
         if not meant(row):
             return Made(outcome="not_meant")
         draft = _Draft({"source": source, **entity.constants, **updating})
-        if not _set_time(draft, row, entity.time, time, stand_in):
+        if times and not _set_time(draft, row, entity, times):
             return Made(outcome="no_time")
         _set_identity(draft, row, external_id, source, entity)
         _set_slots(draft, row, slots, draft.body, "")
+        for place, value in defaults:
+            draft.body.setdefault(place, value)
+        stood_in = _set_standing(draft, row, stands_in) if entity.of_deal else None
         _set_words(draft, row, labels, facts)
         for group, members in groups.items():
-            draft.body[group] = _members(draft, row, group, members)
+            draft.body[group] = _members(draft, row, entity, group, members)
         if draft.spoilt:
             return Made(outcome="rejected", faults=draft.faults)
-        return Made(outcome="made", body=draft.body, faults=draft.faults)
+        return Made(outcome="made", body=draft.body, faults=draft.faults, standing=stood_in)
 
     return make
 
@@ -90,14 +100,14 @@ def constant_faults(feed: Feed, entity: Entity, context: values.Context) -> Iter
         kinds |= {f"{group}[{at}].{name}": wanted for at in range(len(members)) for name, wanted in entity.groups[group].items()}
     for place, value in feed.values():
         try:
-            if place in kinds:
+            if place == f"fields.{entity.time}":
+                _times(feed, entity, context)
+            elif place in kinds:
                 values.typed(value, kinds[place], context)
             elif place.startswith("labels."):
                 values.label(value, context)
             elif place.startswith("facts."):
                 values.fact(value, context)
-            if value.stand_in:
-                values.typed(value.stand_in, kinds[place], context)
         except UnfitError as fault:
             yield f"{place}.constant: {fault.message}"
 
@@ -114,9 +124,21 @@ def _accepted(wanted: bool | str | list[str]) -> Callable[[str | None], bool]:
     return lambda cell: cell in words
 
 
-def _time(feed: Feed, entity: Entity, context: values.Context) -> tuple[values.Typed, values.Typed | None]:
-    value, wanted = feed.fields[entity.time], entity.fields[entity.time]
-    return values.typed(value, wanted, context), values.typed(value.stand_in, wanted, context) if value.stand_in else None
+def _times(feed: Feed, entity: Entity, context: values.Context) -> Sequence[Time]:
+    """The time itself, then what stands in for it, in turn."""
+    times: list[Time] = []
+    value = feed.fields[entity.time] if entity.time else None
+    while value is not None:
+        times.append(values.moment(value, context))
+        value = value.stand_in
+    return times
+
+
+def _defaults(entity: Entity, context: values.Context) -> Iterator[tuple[str, str]]:
+    for name, wanted in entity.fields.items():
+        value = {"currency": context.mapping.defaults.currency, "time_zone": context.mapping.source.time_zone, None: None}[wanted.default]
+        if value is not None:
+            yield wanted.to or name, value
 
 
 def _slot(name: str, value: Value, wanted: Field, context: values.Context) -> _Slot:
@@ -128,18 +150,36 @@ def _varying(member: Mapping[str, Value]) -> frozenset[str]:
     return frozenset(name for name, value in member.items() if value.constant is None)
 
 
-def _set_time(draft: _Draft, row: values.Row, name: str, time: values.Typed, stand_in: values.Typed | None) -> bool:
+def _set_time(draft: _Draft, row: values.Row, entity: Entity, times: Sequence[Time]) -> bool:
     """Whether the row may go on: False if the time, and so the fact, is unknown."""
     try:
-        instant = time(row)
-        if instant is None and stand_in is not None:
-            instant = stand_in(row)
-            draft.body["estimated"] = True
+        for at, read in enumerate(times):
+            if (found := read(row)) is not None:
+                draft.body[entity.time], only_day = found
+                if at:
+                    draft.body["estimated"] = True
+                if only_day and entity.days:
+                    draft.body["day_only"] = True
+                return True
     except UnfitError as fault:
-        draft.spoil(name, fault)
+        draft.spoil(entity.time, fault)
         return True
-    draft.body[name] = instant
-    return instant is not None
+    return False
+
+
+def _set_standing(draft: _Draft, row: values.Row, read: standing.Read | None) -> standing.Standing | None:
+    if "deal_id" in draft.body or draft.spoilt:
+        return None
+    if read is None:
+        draft.spoil("deal", UnfitError("MISSING", "is missing"))
+        return None
+    try:
+        stood_in = read(row)
+    except UnfitError as fault:
+        draft.spoil("standing.customer", fault)
+        return None
+    draft.body["deal_id"] = stood_in.deal_id
+    return stood_in
 
 
 def _set_identity(draft: _Draft, row: values.Row, external_id: values.Text, source: str, entity: Entity) -> None:
@@ -191,15 +231,21 @@ def _set_words(
         draft.body["facts"] = known
 
 
-def _members(draft: _Draft, row: values.Row, group: str, members: Sequence[tuple[Sequence[_Slot], frozenset[str]]]) -> list[Body]:
+def _members(
+    draft: _Draft, row: values.Row, entity: Entity, group: str, members: Sequence[tuple[Sequence[_Slot], frozenset[str]]]
+) -> list[Body]:
     made: list[Body] = []
+    numbered = group == "lines" and entity.numbered
     for at, (slots, varying) in enumerate(members):
         # A member of which the row says nothing is not there: a second product that most rows do not have.
         if varying and not _tells(row, slots, varying):
             continue
-        body: Body = {"line_no": len(made) + 1} if group == "lines" else {}
+        body: Body = {"line_no": len(made) + 1} if numbered else {}
         _set_slots(draft, row, slots, body, f"{group}[{at}].")
         made.append(body)
+    if group == "lines" and not made and not entity.numbered:
+        # Without lines the fact would hold for the whole order, which this mapping does not mean.
+        draft.spoil(group, UnfitError("MISSING", "names no line"))
     return made
 
 

@@ -6,20 +6,20 @@ A value is None where the cell is missing. What cannot be read raises UnfitError
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal, InvalidOperation
 
 from baton.importer import dates, entities
 from baton.importer.faults import UnfitError
-from baton.importer.mapping import MappingFile, Value
+from baton.importer.mapping import Lookup, MappingFile, Value
 from shared import ids
 
 Row = Sequence[str]
 Text = Callable[[Row], str | None]
 Typed = Callable[[Row], object]
-Find = Callable[[str], str | None]
+Find = Callable[[str], Iterator[str]]
 
 _TRUE = frozenset({"true", "t", "yes", "y", "1"})
 _FALSE = frozenset({"false", "f", "no", "n", "0"})
@@ -39,8 +39,11 @@ class Context:
 
 
 def text(value: Value, context: Context) -> Text:
-    """A reader of the trimmed, mapped text of a value."""
-    read = _mapped(value, _origin(value, context))
+    """A reader of the trimmed, mapped text of a value; of a lookup, the first of the rows found that gives one."""
+    if value.lookup is not None:
+        found = _found(value, value.lookup, context)
+        return lambda row: next(found(row), None)
+    read = _refined(value, _origin(value, context))
     if value.constant is not None:
         constant = read(())
         return lambda _: constant
@@ -65,19 +68,45 @@ def fact(value: Value, context: Context) -> Typed:
     return _converted(text(value, context), conversion, value)
 
 
+def moment(value: Value, context: Context) -> Callable[[Row], dates.Moment | None]:
+    """A reader of the time of a fact, without what stands in for it."""
+    read = text(value, context)
+    convert = dates.moments(_formats(value, context), context.mapping.source.time_zone)
+    if value.constant is not None:
+        convert(read(()) or "")
+    return lambda row: None if (cell := read(row)) is None else convert(cell)
+
+
+def _found(value: Value, lookup: Lookup, context: Context) -> Callable[[Row], Iterator[str]]:
+    """Every value that the other file's rows give, in their order; for every key, where the key is looked up in turn."""
+    keys = _found(lookup.by, lookup.by.lookup, context) if lookup.by.lookup else _alone(text(lookup.by, context))
+    find = context.finders[(lookup.file, lookup.key, value.column or "")]
+    missing = frozenset(value.missing)
+    refine = _refining(value)
+
+    def found(row: Row) -> Iterator[str]:
+        for key in keys(row):
+            for cell in find(key):
+                if cell not in missing and (refined := refine(cell)) is not None:
+                    yield refined
+
+    return found
+
+
+def _alone(read: Text) -> Callable[[Row], Iterator[str]]:
+    return lambda row: iter(() if (cell := read(row)) is None else (cell,))
+
+
 def _origin(value: Value, context: Context) -> Text:
     if value.constant is not None:
         constant = _written(value.constant)
         return lambda _: constant
-    if value.lookup is not None:
-        by = text(value.lookup.by, context)
-        find = context.finders[(value.lookup.file, value.lookup.key, value.column or "")]
-        missing = frozenset(value.missing)
-        return lambda row: _present(find(key), missing) if (key := by(row)) is not None else None
     missing = frozenset(("", *context.missing, *value.missing))
     if value.column is not None:
         at = context.columns.index(value.column)
         return lambda row: None if (cell := row[at].strip()) in missing else cell
+    if not value.columns:
+        return lambda _: None
     places = [context.columns.index(name) for name in value.columns]
     glue = value.join
 
@@ -88,24 +117,30 @@ def _origin(value: Value, context: Context) -> Text:
     return joined
 
 
-def _present(found: str | None, missing: frozenset[str]) -> str | None:
-    return None if found is None or found in missing else found
-
-
-def _mapped(value: Value, read: Text) -> Text:
-    words, otherwise = value.map, value.otherwise
-    if not words:
+def _refined(value: Value, read: Text) -> Text:
+    if not value.map and value.pattern is None:
         return read
+    refine = _refining(value)
+    return lambda row: None if (cell := read(row)) is None else refine(cell)
 
-    def mapped(row: Row) -> str | None:
-        cell = read(row)
-        if cell is None or cell in words:
-            return None if cell is None else words[cell]
+
+def _refining(value: Value) -> Callable[[str], str | None]:
+    """From a cell that is there to its word of the map, else itself if it has the pattern, else what the mapping says of others."""
+    words, otherwise = value.map, value.otherwise
+    whole = re.compile(value.pattern).fullmatch if value.pattern is not None else None
+    if not words and whole is None:
+        return lambda cell: cell
+
+    def refined(cell: str) -> str | None:
+        if cell in words:
+            return words[cell]
+        if otherwise == "keep" or (whole is not None and whole(cell)):
+            return cell
         if otherwise == "reject":
-            raise UnfitError("NOT_IN_MAP", "is a word that the mapping's map does not have")
-        return cell if otherwise == "keep" else None
+            raise UnfitError("NOT_EXPECTED", "is a text that the mapping does not expect: see its map and pattern")
+        return None
 
-    return mapped
+    return refined
 
 
 def _converted(read: Text, convert: Callable[[str], object], value: Value) -> Typed:
@@ -118,9 +153,8 @@ def _converted(read: Text, convert: Callable[[str], object], value: Value) -> Ty
 
 def _conversion(value: Value, wanted: entities.Field, context: Context) -> Callable[[str], object]:
     if wanted.kind in ("instant", "day"):
-        formats = [dates.ISO] if isinstance(value.constant, date) else value.dates or context.dates
         make = dates.instants if wanted.kind == "instant" else dates.days
-        return make(formats, context.mapping.source.time_zone)
+        return make(_formats(value, context), context.mapping.source.time_zone)
     if wanted.kind == "reference":
         source, refers = context.mapping.source.code, wanted.refers
         return lambda cell: str(ids.derived_id(source, refers, cell))
@@ -133,6 +167,10 @@ def _conversion(value: Value, wanted: entities.Field, context: Context) -> Calla
     if wanted.kind == "text":
         return (lambda cell: _chosen(cell, wanted.choices)) if wanted.choices else str
     return {"integer": _integer, "boolean": _boolean}[wanted.kind]
+
+
+def _formats(value: Value, context: Context) -> Sequence[str]:
+    return [dates.ISO] if isinstance(value.constant, date) else value.dates or context.dates
 
 
 def _money(value: Value, context: Context) -> Typed:

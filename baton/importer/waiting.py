@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from baton.importer.items import Item
+
+PAGE = 500
 
 
 class WaitingRoom:
@@ -29,6 +31,13 @@ class WaitingRoom:
         """The next ones behind a place in the queue, each with its own place."""
         ask = "SELECT place, file, line, body FROM waiting WHERE place > ? ORDER BY place LIMIT ?"
         return [(at, Item(file, line, body)) for at, file, line, body in self._db.execute(ask, (place, most))]
+
+    def items(self) -> Iterator[Item]:
+        """All of them in their order; none leaves."""
+        place = 0
+        while waiting := self.after(place, PAGE):
+            yield from (item for _, item in waiting)
+            place = waiting[-1][0]
 
     def leave(self, places: Sequence[int]) -> None:
         """Take those out of the queue."""

@@ -9,12 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from decimal import ROUND_HALF_EVEN, Decimal
+from decimal import Decimal
 from uuid import UUID
 
+from baton.report import figures
 from shared import calendar
-
-SIX_PLACES = Decimal("0.000001")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,32 +70,14 @@ def summary(days: Sequence[int]) -> Days:
         n=len(days),
         min=min(days, default=None),
         max=max(days, default=None),
-        mean=mean(days),
-        median=median(days),
+        mean=figures.mean(days),
+        median=figures.median(days),
         within_7=sum(0 <= each <= 7 for each in days),
         within_30=sum(0 <= each <= 30 for each in days),
         over_180=sum(each > 180 for each in days),
         negative=sum(each < 0 for each in days),
         zero=sum(each == 0 for each in days),
     )
-
-
-def mean(days: Sequence[int]) -> Decimal | None:
-    """The mean to 6 places, half to even; None of nothing."""
-    if not days:
-        return None
-    return (Decimal(sum(days)) / len(days)).quantize(SIX_PLACES, ROUND_HALF_EVEN)
-
-
-def median(days: Sequence[int]) -> Decimal | None:
-    """The middle, exactly; of an even count the mean of the middle two; None of nothing."""
-    if not days:
-        return None
-    ordered = sorted(days)
-    middle = len(ordered) // 2
-    if len(ordered) % 2:
-        return Decimal(ordered[middle])
-    return Decimal(ordered[middle - 1] + ordered[middle]) / 2
 
 
 def in_order(groups: Iterable[str | None], counted: Sequence[str | None]) -> list[str | None]:

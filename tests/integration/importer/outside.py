@@ -1,4 +1,4 @@
-"""The outside world of the importer and the report: two services in a dictionary, over real HTTP or in the same process."""
+"""The outside world of the importer: three services in a dictionary, over real HTTP or in the same process."""
 
 from __future__ import annotations
 
@@ -15,7 +15,12 @@ import httpx2
 import uvicorn
 
 Body = dict[str, Any]
-ADDRESSES = {"marketing": "http://marketing.test", "sales": "http://sales.test"}
+Store = dict[tuple[str, str], Body]
+ADDRESSES = {service: f"http://{service}.test" for service in ("marketing", "sales", "distribution")}
+PATHS = {
+    f"/v1/{name.replace('_', '-')}/batch": name
+    for name in ("leads", "opportunities", "deals", "orders", "order_lines", "approvals", "shipments", "deliveries", "cancellations")
+}
 
 
 def failed(index: int, code: str, detail: str = "It is so.", errors: list[Body] | None = None) -> Body:
@@ -25,12 +30,18 @@ def failed(index: int, code: str, detail: str = "It is so.", errors: list[Body] 
 
 @dataclass
 class Outside:
-    """What the two services have been told, and the ways in which they can be difficult."""
+    """What the services have been told, and the ways in which they can be difficult."""
 
     sources: dict[str, Body] = field(default_factory=dict)
-    leads: dict[tuple[str, str], Body] = field(default_factory=dict)
-    deals: dict[tuple[str, str], Body] = field(default_factory=dict)
-    opportunities: dict[tuple[str, str], Body] = field(default_factory=dict)
+    leads: Store = field(default_factory=dict)
+    opportunities: Store = field(default_factory=dict)
+    deals: Store = field(default_factory=dict)
+    orders: Store = field(default_factory=dict)
+    order_lines: Store = field(default_factory=dict)
+    approvals: Store = field(default_factory=dict)
+    shipments: Store = field(default_factory=dict)
+    deliveries: Store = field(default_factory=dict)
+    cancellations: Store = field(default_factory=dict)
     requests: list[tuple[str, int]] = field(default_factory=list)
     keys: list[str] = field(default_factory=list)
     created: int = 0
@@ -53,20 +64,19 @@ class Outside:
         if method == "PUT" and path.startswith("/v1/sources/"):
             self.sources[path.rpartition("/")[2]] = body
             return 200, body
-        stores = {"/v1/leads/batch": self.leads, "/v1/deals/batch": self.deals, "/v1/opportunities/batch": self.opportunities}
-        if method != "POST" or path not in stores or key is None:
+        if method != "POST" or path not in PATHS or key is None:
             return 404, {"code": "NOT_FOUND", "detail": f"{method} {path}", "errors": []}
         self.keys.append(key)
         self.requests.append((path, len(body["items"])))
         if path != "/v1/leads/batch":
             self.behind = max(0, self.behind - 1)
-        return 200, {"items": [self._store(index, item, stores[path]) for index, item in enumerate(body["items"])]}
+        return 200, {"items": [self._store(index, item, getattr(self, PATHS[path])) for index, item in enumerate(body["items"])]}
 
-    def _store(self, index: int, item: Body, store: dict[tuple[str, str], Body]) -> Body:
+    def _store(self, index: int, item: Body, store: Store) -> Body:
         refused = self.refuses(item)
         if refused:
             return failed(index, refused, errors=[{"code": refused, "field": "/labels", "message": "Not this one."}])
-        if store is not self.leads and (self.behind or item["lead_id"] not in {lead["lead_id"] for lead in self.leads.values()}):
+        if not self._knows(item, store):
             return failed(index, "NOT_KNOWN_YET")
         known = store.setdefault((item["source"], item["external_id"]), item)
         if known is item:
@@ -78,6 +88,14 @@ class Outside:
             store[item["source"], item["external_id"]] = item
             return {"index": index, "status": "updated", "id": None}
         return failed(index, "LEAD_CONTENT_DIFFERS")
+
+    def _knows(self, item: Body, store: Store) -> bool:
+        if store is self.leads:
+            return True
+        kind, needed = (
+            ("lead_id", self.leads) if "lead_id" in item else ("deal_id", self.deals) if store is self.orders else ("order_id", self.orders)
+        )
+        return not self.behind and item[kind] in {known[kind] for known in needed.values()}
 
     async def __call__(self, scope: Mapping[str, Any], receive: Any, send: Any) -> None:
         """As an ASGI application."""

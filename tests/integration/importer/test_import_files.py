@@ -103,7 +103,7 @@ def test_three_hundred_columns_are_no_trouble(tmp_path: Path):
         ("b.csv", "a,b\n1,2\n", "is none of the files of m.toml (leads: columns id, day, names: name names*.csv)"),
         ("names.csv", "id,day\n", "could be any of leads, names of m.toml"),
         ("gone.csv", None, "gone.csv: cannot be read: No such file"),
-        ("b.csv", "", "is none of the files of m.toml"),
+        ("b.csv", "", "b.csv: cannot be read: it is empty"),
     ],
 )
 def test_a_file_that_is_not_recognised_is_named(tmp_path: Path, name: str, content: str | None, fault: str):

@@ -12,9 +12,11 @@ from pathlib import Path
 import httpx2
 import pytest
 
+from baton import CommandError
 from baton import client as api
-from baton.importer import mapping, plans, running
+from baton.importer import mapping, plans, running, workspace
 from baton.importer.journal import Journal
+from baton.importer.rejects import Rejects
 from baton.importer.sending import Limits
 from tests.integration.importer import outside
 from tests.integration.importer.outside import Outside
@@ -78,9 +80,9 @@ class Import:
 
     async def run(self, world: Outside, **limits: float) -> tuple[running.Tallies, int]:
         plan = plans.make(mapping.parse(self.text.encode(), "m.toml"), "m.toml", sorted(self.folder.glob("[!r]*.csv")))
-        site = api.Site(addresses=outside.ADDRESSES, tokens={"marketing": "m", "sales": "s"})
+        site = api.Site(addresses=outside.ADDRESSES, tokens=dict.fromkeys(outside.ADDRESSES, "t"))
         async with api.Client(site, roles={}, subject="test", patience=5, transport=httpx2.MockTransport(world.answer)) as client:
-            return await running.run(
+            tallies, rejected, _ = await running.run(
                 plan,
                 client,
                 limits=Limits(**({"batch": 3, "wait": 0.3} | limits)),  # pyright: ignore[reportArgumentType]
@@ -88,10 +90,15 @@ class Import:
                 journal=Journal(self.journal),
                 meter=Silent(),
             )
+            return tallies, rejected
 
     def rejected(self) -> list[dict[str, str]]:
         with self.rejects.open(newline="") as file:
             return list(csv.DictReader(file))
+
+
+def names(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
 
 
 def write(path: Path, header: list[str], rows) -> None:  # pyright: ignore[reportMissingParameterType]
@@ -111,6 +118,7 @@ async def test_rows_become_leads_and_deals_of_a_registered_source(tmp_path: Path
     assert "estimated" not in world.deals["shop", "L1"]
     assert world.deals["shop", "L1"]["lead_id"] == world.leads["shop", "L1"]["lead_id"]
     assert not (tmp_path / "rejects.csv").exists()
+    assert names(tmp_path) == {"leads.csv", "pages.csv", "deals.csv"}, "nothing of the run is left"
 
 
 async def test_the_second_run_changes_nothing(tmp_path: Path):
@@ -154,7 +162,7 @@ async def test_rejected_rows_are_told_by_line_and_without_values(tmp_path: Path)
     write(
         tmp_path / "leads2.csv",
         ["id", "day", "origin", "page"],
-        [[secret, secret, "x", "p"], ["", "2018-01-02", "x", "p"], ["M1", "2018-01-02", "y" * 33, "p"], ["M2", "", "x", "p"]],
+        [[secret, secret, "x", "p"], ["", "2018-01-02", "x", "p"], ["M1", "2018-01-02", "y" * 121, "p"], ["M2", "", "x", "p"]],
     )
     tallies, rejected = await job.run(world)
     told = {(row["file"], row["line"], row["entity"], row["code"], row["field"]) for row in job.rejected()}
@@ -168,6 +176,17 @@ async def test_rejected_rows_are_told_by_line_and_without_values(tmp_path: Path)
     assert secret not in job.rejects.read_text()
     lead = tallies["lead"]
     assert (lead.rows, lead.created, lead.rejected, lead.labels_rejected, lead.no_time, rejected) == (14, 10, 3, 1, 1, 5)
+
+
+def test_only_a_file_is_replaced_by_the_rejected_rows(tmp_path: Path):
+    pipe, old = tmp_path / "pipe", tmp_path / "old.csv"
+    os.mkfifo(pipe)
+    old.write_text("of an earlier run")
+    Rejects(pipe)
+    Rejects(old)
+    assert (pipe.exists(), old.exists()) == (True, False)
+    with pytest.raises(CommandError, match="is a folder"):
+        Rejects(tmp_path)
 
 
 async def test_rejections_are_told_again_by_the_next_run(tmp_path: Path):
@@ -269,6 +288,19 @@ def test_the_command_can_be_stopped_and_run_again(tmp_path: Path, how: signal.Si
     assert (len(world.leads), len(world.deals), world.created) == (3000, 2000, 5000)
 
 
+async def test_what_a_killed_run_left_is_removed_by_the_next_of_the_same_import(tmp_path: Path):
+    job = Import(tmp_path)
+    left, of_another = tmp_path / "import-work-killed", tmp_path / "other-work-killed"
+    for folder in (left, of_another):
+        folder.mkdir()
+        (folder / workspace.LOCK).touch()
+    with workspace.opened(job.journal) as at_work:
+        await job.run(Outside())
+        assert at_work.exists(), "a run that is alive keeps its folder"
+    assert not left.exists()
+    assert of_another.exists()
+
+
 def test_the_command_says_with_its_exit_code_what_happened(tmp_path: Path):
     Import(tmp_path, 5)
     (tmp_path / "m.toml").write_text(MAPPING)
@@ -284,7 +316,7 @@ def test_the_command_says_with_its_exit_code_what_happened(tmp_path: Path):
 
 def start(folder: Path, address: str, *options: str) -> subprocess.Popen[str]:
     environ = {"BATON_STATE": str(folder / "state")}
-    for service in ("MARKETING", "SALES"):
+    for service in ("MARKETING", "SALES", "DISTRIBUTION"):
         environ |= {f"BATON_URL_{service}": address, f"BATON_TOKEN_{service}": "t"}
     command = [
         sys.executable,

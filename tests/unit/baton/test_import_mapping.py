@@ -64,6 +64,60 @@ def test_only_the_time_of_the_fact_can_be_estimated():
     assert "stand_in: only the time" in fault('lead = "lead"', 'lead = { column = "lead", stand_in = { constant = "x" } }')
 
 
+def test_what_stands_in_can_have_a_stand_in_and_stand_alone():
+    twice = 'occurred_at = { column = "at", stand_in = { column = "seen", stand_in = "made" } }'
+    for text in (twice, 'occurred_at = { stand_in = "made" }'):
+        mapping.parse(GOOD.replace('occurred_at = "at"', text).encode(), "m.toml")
+
+
+def test_a_pattern_is_checked_and_says_what_becomes_of_the_others():
+    assert "is no regular expression" in fault('lead = "lead"', 'lead = { column = "a", pattern = "(", otherwise = "missing" }')
+    assert 'pattern needs otherwise = "missing" or "reject"' in fault('lead = "lead"', 'lead = { column = "a", pattern = "[0-9]" }')
+
+
+ORDER = """
+[source]
+code = "shop"
+name = "Shop"
+time_zone = "UTC"
+[defaults]
+currency = "EUR"
+[files.f]
+name = "*.csv"
+[[feeds]]
+entity = "order"
+file = "f"
+external_id = "id"
+repeats = "first"
+[feeds.standing]
+since = 2016-01-01
+customer = "who"
+[feeds.fields]
+occurred_at = "at"
+"""
+
+
+def test_an_order_needs_a_deal_or_a_standing_one():
+    mapping.parse(ORDER.encode(), "m.toml")
+    without = ORDER.replace('[feeds.standing]\nsince = 2016-01-01\ncustomer = "who"\n', "")
+    assert faults(without) == ["m.toml: feeds[0].fields.deal: is missing, and every order needs it, or [feeds.standing]"]
+    for field in ("deal", "opportunity"):
+        mapping.parse((without + f'{field} = "sold"\n').encode(), "m.toml")
+
+
+def test_only_an_order_stands_on_a_standing_deal():
+    text = faults(GOOD + "[feeds.standing]\nsince = 2016-01-01\n")
+    assert text == ["m.toml: feeds[0].standing: a deal has none"]
+    assert faults(ORDER.replace("2016-01-01", '"soon"'))[0].startswith("m.toml: feeds[0].standing.since")
+    assert faults(ORDER.replace("since = 2016-01-01", "")) == ["m.toml: feeds[0].standing.since: is missing"]
+
+
+def test_an_order_needs_a_currency_from_somewhere():
+    text = ORDER.replace('currency = "EUR"', "")
+    assert faults(text) == ["m.toml: feeds[0].fields.currency: is missing: name it here, or in [defaults]"]
+    mapping.parse((text + 'currency = "money"\n').encode(), "m.toml")
+
+
 def test_a_lookup_names_a_file_of_the_mapping():
     text = fault('lead = "lead"', 'lead = { column = "lead", lookup = { file = "g", key = "k", by = "id" } }')
     assert text == "m.toml: feeds[0].fields.lead.lookup.file: there is no [files.g]"

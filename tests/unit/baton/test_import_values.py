@@ -106,15 +106,15 @@ def test_unknown_missing_and_unregistered_are_three_values():
 
 
 def test_a_label_that_is_too_long_is_rejected_alone():
-    result = made(strict="x" * 33, origin="social")
+    result = made(strict="x" * 121, origin="social")
     assert result.body is not None
     assert result.body["labels"] == {"origin": "social"}
     assert [(field, unfit.code) for field, unfit in result.faults] == [("labels.strict", "LABEL_TOO_LONG")]
 
 
 def test_a_label_is_cut_only_if_the_mapping_says_so():
-    assert body(long="y" * 40)["labels"] == {"long": "y" * 32}
-    assert body(strict="z" * 32)["labels"] == {"strict": "z" * 32}
+    assert body(long="y" * 140)["labels"] == {"long": "y" * 120}
+    assert body(strict="z" * 120)["labels"] == {"strict": "z" * 120}
 
 
 def test_contact_fields_stay_together():
@@ -177,6 +177,31 @@ def test_words_where_dates_belong_can_be_missing():
 
 def test_a_time_with_an_offset_is_that_instant():
     assert read({"column": "c"}, "2018-02-01T23:30:00-05:00", entities.Field(kind="instant")) == "2018-02-02T04:30:00+00:00"
+
+
+def test_a_pattern_keeps_what_matches_as_a_whole():
+    number = {"column": "c", "pattern": r"[0-9]+(\.[0-9]+)?", "otherwise": "missing"}
+    assert read(number, "780.34") == "780.34"
+    assert read(number, "See DN-304 (ID#:10589)") is None
+    assert read({**number, "map": {"free": "0"}}, "free") == "0"
+    with pytest.raises(UnfitError, match="pattern"):
+        read({**number, "otherwise": "reject"}, "Invoiced Separately")
+
+
+@pytest.mark.parametrize(
+    ("formats", "text", "only_day"),
+    [
+        (["%d-%b-%y"], "2-Jun-06", True),
+        (["%Y-%m-%d %H:%M:%S", "%Y-%m-%d"], "2018-02-01", True),
+        (["%Y-%m-%d %H:%M:%S", "%Y-%m-%d"], "2018-02-01 00:00:00", False),
+        (["%m/%d/%Y %I %p"], "02/01/2018 11 AM", False),
+        (["iso"], "2018-02-01", True),
+        (["iso"], "2018-02-01T00:00", False),
+        (["iso"], "20180201T00", False),
+    ],
+)
+def test_whether_only_a_day_was_written_is_known(formats: list[str], text: str, only_day: bool):
+    assert dates.moments(formats, "America/Sao_Paulo")(text)[1] is only_day
 
 
 def test_choices_are_checked():

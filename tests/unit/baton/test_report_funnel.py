@@ -12,7 +12,7 @@ from uuid import UUID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from baton.report import display, funnel
+from baton.report import display, figures, funnel
 from baton.report.funnel import CohortLead, WonDeal
 from shared import calendar
 
@@ -45,8 +45,8 @@ def test_days_are_taken_in_the_zone_of_the_lead():
 
 
 def test_a_deal_closed_before_its_first_contact_counts_as_negative():
-    figures = funnel.summary(days_of(make_lead(), make_deal(closed_at=datetime(2018, 1, 8, tzinfo=UTC))))
-    assert (figures.min, figures.negative, figures.zero, figures.within_7, figures.within_30) == (-2, 1, 0, 0, 0)
+    found = funnel.summary(days_of(make_lead(), make_deal(closed_at=datetime(2018, 1, 8, tzinfo=UTC))))
+    assert (found.min, found.negative, found.zero, found.within_7, found.within_30) == (-2, 1, 0, 0, 0)
 
 
 def test_estimated_times_are_left_out_of_durations():
@@ -70,23 +70,23 @@ def test_groups_stand_in_the_order_in_which_they_were_counted():
 
 
 def test_bounds_of_the_counts_are_inclusive_as_named():
-    figures = funnel.summary([-1, 0, 7, 8, 30, 31, 180, 181])
-    assert (figures.within_7, figures.within_30, figures.over_180) == (2, 4, 1)
+    found = funnel.summary([-1, 0, 7, 8, 30, 31, 180, 181])
+    assert (found.within_7, found.within_30, found.over_180) == (2, 4, 1)
 
 
 def test_nothing_gives_null_and_not_zero():
-    figures = funnel.summary([])
-    assert (figures.n, figures.min, figures.max, figures.mean, figures.median) == (0, None, None, None, None)
+    found = funnel.summary([])
+    assert (found.n, found.min, found.max, found.mean, found.median) == (0, None, None, None, None)
 
 
 @given(st.lists(st.integers(-1000, 5000), min_size=1))
 def test_the_median_is_exact(days: list[int]):
-    assert funnel.median(days) == Decimal(str(median(days)))
+    assert figures.median(days) == Decimal(str(median(days)))
 
 
 @given(st.lists(st.integers(-1000, 5000), min_size=1))
 def test_the_mean_is_within_half_of_the_sixth_place(days: list[int]):
-    mean = funnel.mean(days)
+    mean = figures.mean(days)
     assert mean is not None
     assert abs(Fraction(mean) - Fraction(sum(days), len(days))) <= Fraction(1, 2_000_000)
     assert mean.as_tuple().exponent == -6

@@ -1,0 +1,31 @@
+"""Rates, means and medians as every report gives them: exact decimals, and nothing of nothing. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import ROUND_HALF_EVEN, Decimal
+
+SIX_PLACES = Decimal("0.000001")
+
+
+def rate(part: int, whole: int) -> Decimal | None:
+    """The share to 6 places, half to even; None of nothing."""
+    return (Decimal(part) / whole).quantize(SIX_PLACES, ROUND_HALF_EVEN) if whole else None
+
+
+def mean(days: Sequence[int]) -> Decimal | None:
+    """The mean to 6 places, half to even; None of nothing."""
+    if not days:
+        return None
+    return (Decimal(sum(days)) / len(days)).quantize(SIX_PLACES, ROUND_HALF_EVEN)
+
+
+def median(days: Sequence[int]) -> Decimal | None:
+    """The middle, exactly; of an even count the mean of the middle two; None of nothing."""
+    if not days:
+        return None
+    ordered = sorted(days)
+    middle = len(ordered) // 2
+    if len(ordered) % 2:
+        return Decimal(ordered[middle])
+    return Decimal(ordered[middle - 1] + ordered[middle]) / 2
