@@ -28,7 +28,7 @@ T = TypeVar("T")
 
 Fetched = ConsumerRecord[Any, Any]
 
-CHUNK_RECORDS = 1000
+CHUNK_RECORDS = 500
 POLL_MS = 200
 START_SECONDS = 15.0
 POSITION_SECONDS = 3.0

@@ -1,13 +1,10 @@
-"""Figures against expected figures, field by field, as decimals. A group without a value is called (missing)."""
+"""Figures against expected figures, field by field, as decimals."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any
-
-MISSING = "(missing)"
-FUNNEL = ("mqls", "deals", "conversion", "by_origin", "days_to_close", "median_days_to_close_by_origin")
 
 
 def differences(expected: object, actual: object, place: str = "") -> Iterator[str]:
@@ -28,24 +25,31 @@ def fields(figures: object) -> int:
     return sum(fields(inner) for inner in figures.values()) if isinstance(figures, Mapping) else 1
 
 
-def funnel_figures(report: Mapping[str, Any]) -> dict[str, Any]:
-    """A funnel report by origin, in the words of the expected figures."""
-    return {
-        **_counts(report["total"]),
-        "by_origin": {_named(group["value"]): _counts(group) for group in report["groups"]},
-        "days_to_close": report["days_to_close"],
-        "median_days_to_close_by_origin": {
-            _named(group["value"]): {"n": group["n"], "median": group["median"]} for group in report["days_to_close_by_group"]
-        },
-    }
+def places(figures: object, place: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """Where every figure stands."""
+    if isinstance(figures, Mapping):
+        for name, inner in figures.items():
+            yield from places(inner, (*place, name))
+    else:
+        yield place
 
 
-def _counts(group: Mapping[str, Any]) -> dict[str, Any]:
-    return {"mqls": group["leads"], "deals": group["won_deals"], "conversion": group["conversion"]}
+def without(figures: Mapping[str, Any], left_out: Iterable[tuple[str, ...]]) -> dict[str, Any]:
+    """The figures but for those at these places. KeyError for a place that is not there, so that no exception outlives its reason."""
+    kept = {name: dict(inner) if isinstance(inner, Mapping) else inner for name, inner in figures.items()}
+    for *outer, name in left_out:
+        inner = kept
+        for each in outer:
+            inner = inner[each]
+        del inner[name]
+    return kept
 
 
-def _named(value: str | None) -> str:
-    return MISSING if value is None else value
+def assert_same(expected: Mapping[str, Any], found: Mapping[str, Any], *, at_least: int) -> None:
+    """AssertionError that lists the differences, if there are any, or if fewer figures than that were expected."""
+    assert fields(expected) >= at_least, f"only {fields(expected)} figures to compare"
+    told = list(differences(expected, found))
+    assert told == [], "\n".join(told[:40])
 
 
 def _exact(figure: object) -> object:

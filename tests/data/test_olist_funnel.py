@@ -1,79 +1,50 @@
-"""Real leads in, exact figures out: marketing qualified leads and won deals of Olist, once, twice, and killed half-way."""
+"""Olist's marketing qualified leads and won deals: the expected figures, by marketing and by sales."""
 
-import json
-import re
-import signal
-from decimal import Decimal
-from pathlib import Path
+from __future__ import annotations
+
+from collections import Counter
 from typing import Any
 
-import pytest
+from tests.data import comparing, olist, reading, reports
+from tests.data.importing import Imported
 
-from tests import stack as stacks
-from tests.data import comparing, folder
-from tests.stack import Stack
-
-FILES = ("olist/olist_marketing_qualified_leads_dataset.csv", "olist/olist_closed_deals_dataset.csv")
-MAPPING = stacks.PROJECT / "mappings" / "olist.toml"
+BY_PERSON = {"deals_by_sdr_id": "sdr", "deals_by_sr_id": "sr"}
 
 
-@pytest.fixture(scope="module")
-def expected(data: Path) -> dict[str, Any]:
-    whole = json.loads((data / "expected.json").read_bytes(), parse_float=Decimal)["olist"]["funnel"]
-    return {name: whole[name] for name in comparing.FUNNEL}
+def test_the_funnel_by_origin(baton: Imported, expected: dict[str, Any]):
+    funnel = expected["olist"]["funnel"]
+    found = reports.funnel(baton.report("funnel", "--source", "olist", "--by", "origin"))
+    comparing.assert_same({name: funnel[name] for name in reports.FUNNEL}, found, at_least=60)
 
 
-@pytest.fixture(scope="module")
-def imported(stack: Stack, data: Path) -> str:
-    """What the first import printed."""
-    return run_import(stack, data, MAPPING)
+def test_the_funnel_by_landing_page(baton: Imported, marketplace: olist.Sample, expected: dict[str, Any]):
+    funnel = expected["olist"]["funnel"]
+    pages = reports.groups(baton.report("funnel", "--source", "olist", "--by", "landing_page"), reports.lead_counts)
+    assert len(pages) == funnel["landing_pages"]
+    assert sum(page["deals"] > 0 for page in pages.values()) == funnel["landing_pages_with_a_deal"]
+    comparing.assert_same(funnel["landing_pages_top10"], {name: pages[name] for name in funnel["landing_pages_top10"]}, at_least=30)
+    leads = Counter(lead["landing_page_id"] for lead in marketplace.leads.values())
+    assert {name: page["mqls"] for name, page in pages.items()} == leads
 
 
-def run_import(stack: Stack, data: Path, mapping: Path) -> str:
-    return stack.run("import", *folder.paths(data, FILES), "--mapping", str(mapping))
+def test_the_won_deals_by_everything_that_qualified_them(baton: Imported, marketplace: olist.Sample, expected: dict[str, Any]):
+    funnel = expected["olist"]["funnel"]
+    for label in olist.DEAL_LABELS:
+        found = reports.groups(baton.report("pipeline", "--source", "olist", "--by", label), lambda group: group["won"])
+        comparing.assert_same(funnel[f"deals_by_{label}"], found, at_least=3)
+        assert found == Counter(reading.named(deal[label]) for deal in marketplace.deals.values())
 
 
-def assert_same_figures(stack: Stack, source: str, expected: dict[str, Any]) -> None:
-    found = comparing.funnel_figures(stack.settled_funnel(source, expected["deals"]))
-    assert comparing.fields(expected) > 50
-    assert list(comparing.differences(expected, found)) == []
+def test_the_won_deals_by_the_people_who_won_them(baton: Imported, expected: dict[str, Any]):
+    funnel = expected["olist"]["funnel"]
+    for name, label in BY_PERSON.items():
+        wanted = {person: {"deals": figures["deals"]} for person, figures in funnel[name].items()}
+        report = baton.report("pipeline", "--source", "olist", "--by", label)
+        comparing.assert_same(wanted, reports.groups(report, lambda group: {"deals": group["won"]}), at_least=20)
 
 
-def under_another_source(folder: Path, code: str) -> Path:
-    mapping = folder / f"{code}.toml"
-    mapping.write_text(re.sub(r'^code = "olist"$', f'code = "{code}"', MAPPING.read_text(), flags=re.MULTILINE))
-    assert code in mapping.read_text()
-    return mapping
-
-
-def test_the_report_equals_the_expected_figures(stack: Stack, imported: str, expected: dict[str, Any]):
-    assert "rejected" not in imported
-    assert_same_figures(stack, "olist", expected)
-
-
-def test_a_second_import_has_no_effect(stack: Stack, imported: str, data: Path, expected: dict[str, Any]):
-    assert_same_figures(stack, "olist", expected)
-    before = stack.settled_events()
-    again = run_import(stack, data, MAPPING)
-    assert "created" not in again
-    assert stack.settled_events() == before
-    assert_same_figures(stack, "olist", expected)
-
-
-def test_an_import_that_was_killed_half_way_is_completed_by_the_next(
-    stack: Stack, imported: str, data: Path, expected: dict[str, Any], tmp_path: Path
-):
-    assert_same_figures(stack, "olist", expected)
-    before = stack.settled_events()
-    mapping = under_another_source(tmp_path, "olist_killed")
-    running = stack.start("import", *folder.paths(data, FILES), "--mapping", str(mapping), "--batch", "10")
-    stacks.until_true(lambda: stack.count_leads("olist_killed") >= 1000, 60, running)
-    running.send_signal(signal.SIGKILL)
-    running.communicate()
-    assert 1000 <= stack.count_leads("olist_killed") < expected["mqls"]
-    run_import(stack, data, mapping)
-    assert_same_figures(stack, "olist_killed", expected)
-    assert_same_figures(stack, "olist", expected)
-    after = stack.settled_events()
-    assert after["lead-generated"] - before["lead-generated"] == expected["mqls"]
-    assert after["deal-closed"] - before["deal-closed"] == expected["deals"]
+def test_the_won_deals_by_month(baton: Imported, expected: dict[str, Any]):
+    report = baton.report("pipeline", "--source", "olist", "--per", "month")
+    comparing.assert_same(
+        expected["olist"]["funnel"]["by_won_month"], reports.groups(report, lambda group: group["won"], "period"), at_least=12
+    )
