@@ -240,6 +240,8 @@ def _band(terms: Terms, points: Decimal) -> int:
 def _cut(points: list[Decimal], members: Sequence[int], low: Decimal, high: Decimal) -> None:
     total = sum((points[i] for i in members), Decimal(0))
     excess = total - min(max(total, low), high)
+    if not excess:
+        return
     for i in reversed(members):
         taken = min(max(points[i], Decimal(0)), excess) if excess > 0 else max(min(points[i], Decimal(0)), excess)
         points[i] -= taken
