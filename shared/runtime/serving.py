@@ -25,11 +25,14 @@ class Server(uvicorn.Server):
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A listening socket. Raises PortInUse."""
+    """A listening socket, whose connections send at once. Raises PortInUse."""
     try:
-        return socket.create_server((host, port), backlog=1024, reuse_port=False)
+        listening = socket.create_server((host, port), backlog=1024, reuse_port=False)
     except OSError as error:
         raise PortInUse(f"cannot listen on {host}:{port}: {error.strerror}") from error
+    # The event loop does this only for sockets of its own making; without it, a body waits 40 ms for the head's acknowledgement.
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listening
 
 
 def server(app: Any) -> Server:

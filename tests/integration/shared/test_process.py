@@ -13,7 +13,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from baton.local.servers import Servers
 from shared.db.transaction import Database
-from shared.runtime import topics
+from shared.runtime import serving, topics
 from tests.integration.shared.processes import Site
 
 
@@ -73,3 +73,10 @@ async def test_a_task_that_dies_takes_the_process_with_it(site: Site) -> None:
     assert line["task"] == "consumer"
     assert "consumer_offset" in line["exception"]
     assert worker.said("ended")[0]["task"] == "consumer"
+
+
+def test_an_answer_never_waits_for_the_acknowledgement_of_its_head() -> None:
+    with serving.listen("127.0.0.1", 0) as listening, socket.create_connection(listening.getsockname()):
+        accepted, _ = listening.accept()
+        with accepted:
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
