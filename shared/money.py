@@ -1,4 +1,4 @@
-"""Money is a decimal with a currency. Parts that must add up are rounded by largest remainder."""
+"""Money is a decimal with a currency. Parts that must add up are rounded by largest remainder; rates and means to six places."""
 
 from __future__ import annotations
 
@@ -64,3 +64,8 @@ def _same_currency(one: Money, other: Money) -> Money:
     if one.currency != other.currency:
         raise ValueError(f"cannot combine {one.currency} with {other.currency}")
     return other
+
+
+def ratio(part: Decimal | int | None, whole: int) -> Decimal | None:
+    """A rate or a mean to six places, half to even; None where there is nothing."""
+    return None if part is None or not whole else (Decimal(part) / whole).quantize(Decimal("0.000001"), ROUND_HALF_EVEN)

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from baton.importer import entities, plans, values
+from baton.importer import entities, plans, shapes, values
 from baton.importer.faults import UnfitError
 from baton.importer.files import Table
 from baton.importer.mapping import Feed, Value
@@ -153,7 +153,7 @@ def _undated(feed: Feed, context: values.Context, note: Note) -> Iterator[tuple[
         return
     reads = [values.text(value, context) for value in chain]
     named = " or ".join(value.column or value.join.join(value.columns) for value in chain if value.column or value.columns)
-    meant = _condition(feed, context)
+    meant = shapes.condition(feed, context)
     subject = f"{feed.entity}: {named} is missing"
 
     def check(row: values.Row, line: int) -> None:
@@ -170,17 +170,6 @@ def _chain(value: Value | None) -> Iterator[Value]:
     while value is not None:
         yield value
         value = value.stand_in
-
-
-def _condition(feed: Feed, context: values.Context) -> Callable[[values.Row], bool]:
-    tests = [(values.text(Value(column=column), context), wanted) for column, wanted in feed.when.items()]
-    return lambda row: all(_accepts(wanted, read(row)) for read, wanted in tests)
-
-
-def _accepts(wanted: bool | str | list[str], cell: str | None) -> bool:
-    if isinstance(wanted, bool):
-        return (cell is not None) == wanted
-    return cell in ([wanted] if isinstance(wanted, str) else wanted)
 
 
 def _counted(at: int, missing: frozenset[str], words: Words) -> Check:

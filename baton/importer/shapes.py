@@ -54,7 +54,7 @@ class _Draft:
 
 def shape(feed: Feed, entity: Entity, context: values.Context) -> Make:
     """The function that makes that entity of a row. Raises UnfitError for a constant that does not fit; `constant_faults` names those."""
-    meant = _condition(feed, context)
+    meant = condition(feed, context)
     external_id = values.text(feed.external_id, context)
     times = _times(feed, entity, context)
     slots = [_slot(name, value, entity.fields[name], context) for name, value in feed.fields.items() if name != entity.time]
@@ -112,7 +112,8 @@ def constant_faults(feed: Feed, entity: Entity, context: values.Context) -> Iter
             yield f"{place}.constant: {fault.message}"
 
 
-def _condition(feed: Feed, context: values.Context) -> Callable[[values.Row], bool]:
+def condition(feed: Feed, context: values.Context) -> Callable[[values.Row], bool]:
+    """Whether a row is meant by the feed's `when`."""
     tests = [(values.text(Value(column=column), context), _accepted(wanted)) for column, wanted in feed.when.items()]
     return lambda row: all(accepts(read(row)) for read, accepts in tests)
 

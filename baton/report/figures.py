@@ -1,23 +1,16 @@
-"""Rates, means and medians as every report gives them: exact decimals, and nothing of nothing. Pure."""
+"""Means and medians as every report gives them: exact decimals, and nothing of nothing. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from decimal import ROUND_HALF_EVEN, Decimal
+from decimal import Decimal
 
-SIX_PLACES = Decimal("0.000001")
-
-
-def rate(part: int, whole: int) -> Decimal | None:
-    """The share to 6 places, half to even; None of nothing."""
-    return (Decimal(part) / whole).quantize(SIX_PLACES, ROUND_HALF_EVEN) if whole else None
+from shared.money import ratio
 
 
 def mean(days: Sequence[int]) -> Decimal | None:
     """The mean to 6 places, half to even; None of nothing."""
-    if not days:
-        return None
-    return (Decimal(sum(days)) / len(days)).quantize(SIX_PLACES, ROUND_HALF_EVEN)
+    return ratio(sum(days), len(days))
 
 
 def median(days: Sequence[int]) -> Decimal | None:

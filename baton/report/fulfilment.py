@@ -15,7 +15,7 @@ from uuid import UUID
 
 from baton.report import figures
 from shared import calendar
-from shared.money import Money
+from shared.money import Money, ratio
 
 Level = Literal["order", "line"]
 
@@ -147,9 +147,9 @@ def summary(joined: Sequence[Joined], level: Level) -> Figures:
         values=_values(lines),
         delivered=len(counted),
         on_time_by_day=by_day,
-        rate_by_day=figures.rate(by_day, len(counted)),
+        rate_by_day=ratio(by_day, len(counted)),
         on_time_by_instant=by_instant,
-        rate_by_instant=figures.rate(by_instant, len(counted)),
+        rate_by_instant=ratio(by_instant, len(counted)),
         days=Days(n=len(days), median=figures.median(days), mean=figures.mean(days)),
     )
 

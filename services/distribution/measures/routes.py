@@ -16,7 +16,7 @@ from shared.http.bodies import STORABLE, Answer, AsOf
 from shared.http.edge import Call, requires
 from shared.http.pages import PageRequest, page_request
 from shared.http.problems import problems
-from shared.money import Money
+from shared.money import Money, ratio
 
 router = edge.router(tags=["metrics"])
 
@@ -265,7 +265,7 @@ def _figures(row: Any, values: list[dict[str, Any]], question: store.Question) -
         "handover": {
             "lines": row.handover_lines,
             "on_time": row.handover_on_time,
-            "rate": _ratio(row.handover_on_time, row.handover_lines),
+            "rate": ratio(row.handover_on_time, row.handover_lines),
         },
         "values": sorted(values, key=lambda worth: worth["currency"]),
     }
@@ -274,8 +274,8 @@ def _figures(row: Any, values: list[dict[str, Any]], question: store.Question) -
 def _on_time(figures: Any) -> dict[str, Any]:
     return {
         **{name: figures[f"on_time_{name}"] for name in OnTimeOut.model_fields if f"on_time_{name}" in figures},
-        "rate_by_day": _ratio(figures["on_time_by_day"], figures["on_time_delivered"]),
-        "rate_by_instant": _ratio(figures["on_time_by_instant"], figures["on_time_delivered"]),
+        "rate_by_day": ratio(figures["on_time_by_day"], figures["on_time_delivered"]),
+        "rate_by_instant": ratio(figures["on_time_by_instant"], figures["on_time_delivered"]),
         "median_days_late": _median(figures, "days_late"),
     }
 
@@ -285,7 +285,7 @@ def _cycle(figures: Any) -> dict[str, Any]:
         "received_to_delivered_days": {
             "n": figures["received_to_delivered_days_n"],
             "median": _median(figures, "received_to_delivered_days"),
-            "mean": _ratio(figures["received_to_delivered_days_sum"], figures["received_to_delivered_days_n"]),
+            "mean": ratio(figures["received_to_delivered_days_sum"], figures["received_to_delivered_days_n"]),
         },
         **{
             f"{step}_hours": {"n": figures[f"{step}_n"], "median": _hours(_median(figures, step))}
@@ -335,7 +335,3 @@ def _median(figures: Any, name: str) -> Decimal | None:
 
 def _hours(seconds: Decimal | None) -> Decimal | None:
     return None if seconds is None else (seconds / SECONDS_PER_HOUR).quantize(Decimal("0.0001"), ROUND_HALF_EVEN)
-
-
-def _ratio(part: int | Decimal | None, whole: int) -> Decimal | None:
-    return None if part is None or not whole else (Decimal(part) / whole).quantize(Decimal("0.000001"), ROUND_HALF_EVEN)

@@ -1,7 +1,7 @@
 """Marketing's figures over HTTP, each answer with its instant and the ids of its definitions."""
 
 from datetime import date, datetime
-from decimal import ROUND_HALF_EVEN, Decimal
+from decimal import Decimal
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -15,6 +15,7 @@ from shared.http.bodies import Answer, AsOf
 from shared.http.edge import Call, requires
 from shared.http.pages import PageRequest, page_request
 from shared.http.problems import problems
+from shared.money import ratio
 
 router = edge.router(tags=["metrics"])
 
@@ -123,8 +124,4 @@ async def _cohort(chosen: CohortQuery, call: Call) -> tuple[store.Cohort, str | 
 
 def _counts(counted: store.Counts) -> dict[str, Any]:
     counts = {figure: getattr(counted, figure) for figure in FIGURES}
-    return counts | {"conversion": _rate(counted.customers, counted.leads)}
-
-
-def _rate(part: int, whole: int) -> Decimal | None:
-    return (Decimal(part) / whole).quantize(Decimal("0.000001"), ROUND_HALF_EVEN) if whole else None
+    return counts | {"conversion": ratio(counted.customers, counted.leads)}

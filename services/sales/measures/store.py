@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from decimal import ROUND_HALF_EVEN, Decimal
+from decimal import Decimal
 from types import MappingProxyType
 from typing import Any, Literal
 from uuid import UUID
@@ -37,6 +37,7 @@ from services.sales.opportunities.domain import STAGES
 from services.sales.opportunities.tables import opportunities, stage_changes
 from shared.cause import Actor
 from shared.db.transaction import Transaction
+from shared.money import ratio
 
 Period = Literal["month", "quarter", "year"]
 
@@ -78,7 +79,7 @@ class Spread:
     @property
     def mean(self) -> Decimal | None:
         """To six places, null of nothing."""
-        return _ratio(self.sum, self.n)
+        return ratio(self.sum, self.n)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,7 +122,7 @@ class Tally:
     @property
     def win_rate(self) -> Decimal | None:
         """Won ÷ closed to six places, null where nothing closed."""
-        return _ratio(self.won, self.won + self.lost)
+        return ratio(self.won, self.won + self.lost)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -322,11 +323,6 @@ def _worth(row: Row[Any]) -> Worth:
 
 def _spread_of(row: Row[Any], name: str) -> Spread:
     return Spread(**{part: row._mapping[f"{name}_{part}"] for part in ("n", "sum", "lower", "upper")})
-
-
-def _ratio(part: Decimal | int | None, whole: int) -> Decimal | None:
-    """To six places, half to even; null where there is nothing."""
-    return None if part is None or not whole else (Decimal(part) / whole).quantize(Decimal("0.000001"), ROUND_HALF_EVEN)
 
 
 def _is_real(labels: ColumnElement[Any]) -> ColumnElement[bool]:
