@@ -62,7 +62,7 @@ async def rolled_back(database: Database) -> AsyncIterator[Transaction]:
 
 def application(service: Service, database: Database, keys: Path) -> FastAPI:
     """The service's public application as a process builds it."""
-    issuer = TrustedIssuer(issuer=ISSUER, jwks=str(keys / "jwks.json"), algorithms=frozenset({"ES256"}), max_lifetime=86400)
+    issuer = TrustedIssuer(issuer=ISSUER, jwks=str(keys / "public" / "jwks.json"), algorithms=frozenset({"ES256"}), max_lifetime=86400)
     access = AccessTable.load(service.folder / "access.yaml")
     edge = Edge(database, Verifier([issuer], service.name), access, b"a secret of at least thirty-two bytes")
     return public.build(service.name, service.routers, edge)

@@ -33,7 +33,7 @@ def environment(kept: state.State, name: str, inherited: Mapping[str, str]) -> d
     """The settings of a service's process: of what is inherited, no BATON_ setting gets through."""
     issuer = {
         "issuer": ISSUER,
-        "jwks": str(kept.keys / "jwks.json"),
+        "jwks": str(kept.keys / "public" / "jwks.json"),
         "algorithms": ["ES256"],
         "max_lifetime": AUDIENCE_LIFETIME,
         "role_claim": "roles",
@@ -49,7 +49,7 @@ def environment(kept: state.State, name: str, inherited: Mapping[str, str]) -> d
         "BATON_PORT": str(kept.ports[name]),
         "BATON_INTERNAL_PORT": str(kept.ports[f"{name}-internal"]),
         "BATON_ISSUERS": json.dumps([issuer]),
-        "BATON_REVOKED_FILE": str(kept.keys / "revoked.json"),
+        "BATON_REVOKED_FILE": str(kept.keys / "public" / "revoked.json"),
         "BATON_CURSOR_SECRET": kept.cursor_secret,
         "BATON_LOG_LEVEL": "info",
         "BATON_PREPARE": "true",
@@ -60,9 +60,7 @@ def environment(kept: state.State, name: str, inherited: Mapping[str, str]) -> d
 
 
 def make_keys(kept: state.State) -> None:
-    """The key that signs tokens of this machine, made once."""
-    if (kept.keys / "key.pem").exists() and (kept.keys / "jwks.json").exists():
-        return
+    """The key that signs tokens of this machine, made once, with its public half where the services read it."""
     from baton.ops import tokens
 
     kept.keys.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -134,7 +132,7 @@ def _wait_ready(kept: state.State, name: str) -> processes.Process:
         process = running(kept, name)
         log = kept.log(name)
         if process is None:
-            raise LocalError(f"{name} ended while starting; the end of {log}:\n{processes.last_lines(log)}")
+            raise processes.ended(name, kept.record(name), log, data=kept.folder, otherwise="mend that and run the same command again")
         ready, why = is_ready(kept, name)
         if ready:
             return process

@@ -1,7 +1,7 @@
 """Access tokens for sites without an identity provider: a key pair in a folder, the tokens it signs, and their revocation.
 
-The folder holds `key.pem` (private, never for a service), `jwks.json` (public, for every service), `issued.jsonl` (who got what,
-not the tokens) and `revoked.json`. Times are seconds since 1970, UTC.
+The folder holds `key.pem` (private, never for a service) and `issued.jsonl` (who got what, not the tokens). What services read lies in
+its folder `public`: `jwks.json` and `revoked.json`, replaced as a whole. Times are seconds since 1970, UTC.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ from joserfc import jwk, jwt
 
 from baton import CommandError
 
-KEY, KEY_SET, ISSUED, REVOKED = "key.pem", "jwks.json", "issued.jsonl", "revoked.json"
+KEY, ISSUED = "key.pem", "issued.jsonl"
+PUBLIC, KEY_SET, REVOKED = "public", "public/jwks.json", "public/revoked.json"
 LONGEST_LIFE_SECONDS = 24 * 3600
 LEEWAY_SECONDS = 60
 
@@ -32,8 +33,12 @@ class TokenError(CommandError):
 
 
 def keygen(folder: Path) -> None:
-    """The folder has a key pair: a new one with mode 0600, or the one it had, whose public half is written again if it is missing."""
+    """The folder has a key pair: a new one with mode 0600, or the one it had, whose public half is written again if it is missing.
+
+    What an earlier version kept beside the key for services is moved to where they look for it now.
+    """
     with _alone_in(folder, make=True):
+        _gather_public(folder)
         if (folder / KEY).exists():
             key = _read_key(folder)
         else:
@@ -76,6 +81,7 @@ def rotate(folder: Path, *, at_once: bool = False, now: float | None = None) -> 
     now = time.time() if now is None else now
     with _alone_in(folder):
         _read_key(folder)
+        _gather_public(folder)
         old = _read_public(folder)
         latest = _latest_expiries(folder)
         needed = [] if at_once else [each for each in old if latest.get(str(each.get("kid")), 0.0) + LEEWAY_SECONDS > now]
@@ -99,6 +105,7 @@ def revoke(folder: Path, *, issuer: str, jti: str | None = None, sub: str | None
     entry: Entry = {"issuer": issuer, "revoked_at": now}
     entry.update({"jti": jti} if jti is not None else {"sub": sub, "issued_before": now})
     with _alone_in(folder):
+        _gather_public(folder)
         path = folder / REVOKED
         listed: list[Entry] = json.loads(path.read_bytes())["revoked"] if path.exists() else []
         oldest = now - LONGEST_LIFE_SECONDS - 2 * LEEWAY_SECONDS
@@ -125,6 +132,19 @@ def _alone_in(folder: Path, *, make: bool = False) -> Iterator[None]:
         yield
 
 
+def _gather_public(folder: Path) -> None:
+    # Readable by the services' users, whatever the mask of whoever runs this: mounted into containers, it is all they see.
+    public = folder / PUBLIC
+    if not public.exists():
+        public.mkdir()
+        public.chmod(0o755)
+    for name in (KEY_SET, REVOKED):
+        before = folder / Path(name).name
+        if before.exists() and not (folder / name).exists():
+            before.replace(folder / name)
+            (folder / name).chmod(0o644)
+
+
 def _open(path: Path, flags: int, *, mode: int) -> BinaryIO:
     # The mode at creation: a private file is never readable by others, not even for a moment.
     return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | flags, mode), "wb")
@@ -135,6 +155,7 @@ def _write(path: Path, content: bytes, *, mode: int) -> None:
     new.unlink(missing_ok=True)
     with _open(new, os.O_EXCL, mode=mode) as file:
         file.write(content)
+        os.fchmod(file.fileno(), mode)
         file.flush()
         os.fsync(file.fileno())
     new.replace(path)
@@ -144,9 +165,14 @@ def _new_key() -> jwk.ECKey:
     return jwk.ECKey.generate_key("P-256", auto_kid=True)
 
 
+def parse_key(text: bytes) -> jwk.ECKey:
+    """The private key in this text, which is in PEM form. Raises ValueError if it holds none."""
+    return jwk.ECKey.import_key(text)
+
+
 def _read_key(folder: Path) -> jwk.ECKey:
     try:
-        key = jwk.ECKey.import_key((folder / KEY).read_bytes())
+        key = parse_key((folder / KEY).read_bytes())
     except FileNotFoundError:
         raise _no_key(folder) from None
     except ValueError:

@@ -204,4 +204,6 @@ def _is_due(now: float, last: float | None, period: float) -> bool:
 
 
 def _reason(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:  # of a file: `baton token keygen` makes it, a deployment mounts its folder
+        return f"{error.strerror}: it is the public/jwks.json of the folder of keys"
     return str(error) if isinstance(error, BadKeySet) else type(error).__name__

@@ -12,16 +12,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, MetaData, text
-from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from shared.db import kernel
 
 if TYPE_CHECKING:
     from alembic.config import Config
 
+CONNECT_SECONDS = 3
+
 _STATED = re.compile(r"""^(?P<name>revision|down_revision)\b[^=\n]*=\s*(?:None|["'](?P<value>\w+)["'])""", re.MULTILINE)
 _EXISTS = text("SELECT to_regclass('alembic_version') IS NOT NULL")
 _CURRENT = text("SELECT version_num FROM alembic_version")
+
+
+class UnknownSchema(Exception):  # noqa: N818  a fact about the installation
+    """The database stands at a schema version that is not in this code's history: a newer version of the service was here."""
 
 
 def configuration(folder: Path, url: str = "") -> Config:
@@ -36,7 +42,7 @@ def configuration(folder: Path, url: str = "") -> Config:
 
 def newest(folder: Path) -> str | None:
     """The schema version that this code knows: the one revision that no other follows. ValueError if there are several."""
-    steps = [_step(file) for file in sorted((folder / "migrations" / "versions").glob("*.py"))]
+    steps = _steps(folder)
     last = {revision for revision, _ in steps} - {before for _, before in steps}
     if len(last) > 1:
         raise ValueError(f"the history of {folder.name} has several ends: {sorted(last)}")
@@ -52,7 +58,7 @@ async def current(connection: AsyncConnection) -> str | None:
 
 async def version_at(url: str) -> str | None:
     """The schema version of the database at that address."""
-    engine = create_async_engine(url)
+    engine = _engine(url)
     try:
         async with engine.connect() as connection:
             return await current(connection)
@@ -60,15 +66,27 @@ async def version_at(url: str) -> str | None:
         await engine.dispose()
 
 
+def require_known(folder: Path, version: str | None) -> None:
+    """Raises UnknownSchema for a version that is not in the history of this code; an older one is in it, and None is before its first."""
+    if version is not None and version not in {revision for revision, _ in _steps(folder)}:
+        raise UnknownSchema(
+            f"the database of {folder.name} is at schema {version}, which this version of {folder.name} does not know (its newest is "
+            f"{newest(folder)}): deploy the newer version again, or restore the backup from before its migration"
+        )
+
+
 async def migrate(folder: Path, url: str) -> None:
-    """Brings the database to the newest version and creates its partitions ahead."""
+    """Brings the database to the newest version and creates its partitions ahead. Raises UnknownSchema for a database that is ahead."""
+    require_known(folder, await version_at(url))
     from alembic import command
 
     await asyncio.to_thread(command.upgrade, configuration(folder, url), "head")
-    engine = create_async_engine(url)
-    async with engine.begin() as connection:
-        await kernel.create_partitions(connection, datetime.now(UTC).date())
-    await engine.dispose()
+    engine = _engine(url)
+    try:
+        async with engine.begin() as connection:
+            await kernel.create_partitions(connection, datetime.now(UTC).date())
+    finally:
+        await engine.dispose()
 
 
 def run(metadata: MetaData) -> None:
@@ -83,11 +101,17 @@ def run(metadata: MetaData) -> None:
 
 
 async def _connect_and_run(url: str, metadata: MetaData) -> None:
-    engine = create_async_engine(url)
-    async with engine.connect() as connection:
-        await connection.run_sync(_run_on, metadata)
-        await connection.commit()
-    await engine.dispose()
+    engine = _engine(url)
+    try:
+        async with engine.connect() as connection:
+            await connection.run_sync(_run_on, metadata)
+            await connection.commit()
+    finally:
+        await engine.dispose()
+
+
+def _engine(url: str) -> AsyncEngine:
+    return create_async_engine(url, hide_parameters=True, connect_args={"timeout": CONNECT_SECONDS})
 
 
 def _run_on(connection: Connection, metadata: MetaData) -> None:
@@ -103,6 +127,10 @@ def _run_on(connection: Connection, metadata: MetaData) -> None:
 def _is_ours(_: Any, name: str | None, kind: str, reflected: bool, __: Any) -> bool:
     # Daily partitions belong to upkeep, not to the schema's history.
     return not (kind in {"table", "index"} and reflected and name is not None and "_p20" in name)
+
+
+def _steps(folder: Path) -> list[tuple[str, str | None]]:
+    return [_step(file) for file in sorted((folder / "migrations" / "versions").glob("*.py"))]
 
 
 def _step(file: Path) -> tuple[str, str | None]:

@@ -3,36 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-import re
 import sys
-import time
 from collections.abc import Coroutine
 from typing import Any
 
-import pydantic
 import structlog
-from aiokafka.errors import KafkaError
-from pydantic_settings import SettingsError
 
-from shared.auth.failures import Misconfigured
 from shared.db import migrating
 from shared.db.failures import is_away
-from shared.runtime import memory, topics
+from shared.runtime import memory, settings, starting, topics
 from shared.runtime.process import Process
 from shared.runtime.service import Service
-from shared.runtime.serving import PortInUse
-from shared.runtime.settings import Settings
 from shared.runtime.supervisor import EndedByItself
 from shared.telemetry import logs
 
 ROLES = ("api", "worker", "all")
 JOBS = ("migrate", "provision")
 EX_CONFIG = 78
-"""Exit code for what only a person can mend: settings, keys, ports, topics that break their contract."""
+"""Exit code for what only a person can mend: settings, secrets, keys, ports, rights, a schema or topic of another version."""
 
-BROKER_SECONDS = 60.0
+WAIT_SECONDS = 60.0
+"""How long a job waits for its server: it may be starting at the same time, or starting anew."""
 
-_FOR_A_PERSON = (Misconfigured, PortInUse, topics.DifferentTopic)
+PAUSE_SECONDS = 0.25
 
 log = structlog.get_logger()
 
@@ -46,60 +39,70 @@ def main(service: Service) -> None:
 
 def run(service: Service, what: str) -> int:
     """The exit code of a role or job."""
+    logs.configure(service.name, "info")
     try:
-        settings = Settings()  # type: ignore[call-arg]  the environment gives the fields
-    except pydantic.ValidationError as error:
-        for found in error.errors(include_input=False, include_url=False, include_context=False):
-            print(f"BATON_{'_'.join(str(part) for part in found['loc'][:1]).upper()}: {found['msg']}", file=sys.stderr)  # noqa: T201
+        given = settings.read()
+    except settings.Refused as error:
+        for reason in error.reasons:
+            log.critical("misconfigured", reason=reason)
         return EX_CONFIG
-    except SettingsError as error:  # the message names the field, never the value
-        named = re.search(r'"(\w+)"', str(error))
-        print(f"BATON_{named[1].upper() if named else ''}: not valid JSON", file=sys.stderr)  # noqa: T201
-        return EX_CONFIG
-    logs.configure(service.name, settings.log_level)
+    logs.configure(service.name, given.log_level)
     memory.settle()
     try:
-        _run(_role(service, settings, what) if what in ROLES else _job(service, settings, what), uvloop=what == "api")
-    except _FOR_A_PERSON as error:
-        log.critical("misconfigured", reason=str(error))
-        return EX_CONFIG
-    except EndedByItself as error:
-        log.critical("ended", task=str(error))
-        return EX_CONFIG if isinstance(error.__cause__, _FOR_A_PERSON) else 1
+        _run(_role(service, given, what) if what in ROLES else _job(service, given, what), uvloop=what == "api")
     except Exception as error:
-        log.critical("failed", reason=f"{type(error).__name__}: {error}", exc_info=None if is_away(error) else error)
-        return 1
+        return _told(error, given)
     return 0
 
 
-async def _role(service: Service, settings: Settings, role: str) -> None:
-    if settings.prepare:
-        url = settings.database_url.get_secret_value()
-        if await migrating.version_at(url) != migrating.newest(service.folder):
-            await _job(service, settings, "migrate")
-        await _provision_when_reached(service, settings)
-    await Process(service, settings).run(role)
+def _told(error: Exception, given: settings.Settings) -> int:
+    """The exit code for the error that ended the process; the last line of its log is why."""
+    ended = isinstance(error, EndedByItself)
+    if ended:
+        log.critical("ended", task=str(error))
+    reason = starting.reason(error, given)
+    if reason is not None:
+        log.critical("misconfigured", reason=reason)
+        return EX_CONFIG
+    if not ended:
+        log.critical("failed", reason=f"{type(error).__name__}: {error}", exc_info=None if is_away(error) else error)
+    return 1
 
 
-async def _job(service: Service, settings: Settings, what: str) -> None:
-    if what == "migrate":
-        await migrating.migrate(service.folder, settings.database_url.get_secret_value())
-        log.info("migrated", version=migrating.newest(service.folder))
+async def _role(service: Service, given: settings.Settings, role: str) -> None:
+    if given.prepare:
+        version = await starting.until_reached(lambda: migrating.version_at(given.dsn), given, pause=PAUSE_SECONDS, seconds=WAIT_SECONDS)
+        if version != migrating.newest(service.folder):
+            await _job(service, given, "migrate")
+        await _job(service, given, "provision")
     else:
-        created = await topics.provision(settings.kafka, service.name, topic_prefix=settings.topic_prefix, replication=settings.replication)
-        log.info("provisioned", created=created)
+        await _look(service, given)
+    await Process(service, given).run(role)
 
 
-async def _provision_when_reached(service: Service, settings: Settings) -> None:
-    # The broker may be starting at the same time; one that never comes is said to be away, as by the job alone.
-    until = time.monotonic() + BROKER_SECONDS
-    while True:
-        try:
-            return await _job(service, settings, "provision")
-        except (KafkaError, OSError):
-            if time.monotonic() > until:
-                raise
-            await asyncio.sleep(0.25)
+async def _look(service: Service, given: settings.Settings) -> None:
+    # Once: a database that is away is waited for by a process that says so, and an older schema may be migrated in a moment.
+    try:
+        migrating.require_known(service.folder, await migrating.version_at(given.dsn))
+    except Exception as error:
+        if not starting.may_pass(error, given):
+            raise
+        log.warning("database_is_away", reason=f"{type(error).__name__}: {error}")
+
+
+async def _job(service: Service, given: settings.Settings, what: str) -> None:
+    job = _migrate if what == "migrate" else _provision
+    await starting.until_reached(lambda: job(service, given), given, pause=PAUSE_SECONDS, seconds=WAIT_SECONDS)
+
+
+async def _migrate(service: Service, given: settings.Settings) -> None:
+    await migrating.migrate(service.folder, given.dsn)
+    log.info("migrated", version=migrating.newest(service.folder))
+
+
+async def _provision(service: Service, given: settings.Settings) -> None:
+    created = await topics.provision(given.kafka, service.name, topic_prefix=given.topic_prefix, replication=given.replication)
+    log.info("provisioned", created=created)
 
 
 def _run(work: Coroutine[Any, Any, None], *, uvloop: bool) -> None:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import os
-from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 
 import structlog
-from aiokafka.errors import KafkaError
 from sqlalchemy import text
 
 from shared.auth.access import AccessTable
@@ -21,7 +20,7 @@ from shared.http.edge import Edge
 from shared.inbox.consumer import Consumer
 from shared.outbox.relay import Relay
 from shared.outbox.wakeup import Notifier
-from shared.runtime import memory, serving, topics
+from shared.runtime import memory, serving, starting, topics
 from shared.runtime.service import Service
 from shared.runtime.settings import Settings
 from shared.runtime.supervisor import Supervisor
@@ -40,7 +39,7 @@ class Process:
     def __init__(self, service: Service, settings: Settings) -> None:
         self._service = service
         self._settings = settings
-        url = settings.database_url.get_secret_value()
+        url = settings.dsn
         self._dsn = url.replace("postgresql+asyncpg://", "postgresql://", 1)
         self._database = Database(url, service=service.name)
         self._supervisor = Supervisor()
@@ -131,23 +130,14 @@ class Process:
     async def _prepare(self, consumer: Consumer) -> None:
         # A broker or database that is away is waited for; a topic that breaks its contract ends the process.
         if self._service.on_start is not None:
-            await self._until_reached(self._begin)
-        await self._until_reached(lambda: topics.check(self._settings.kafka, consumer.topics, replication=self._settings.replication))
+            await starting.until_reached(self._begin, self._settings)
+        contracts = functools.partial(topics.check, self._settings.kafka, consumer.topics, replication=self._settings.replication)
+        await starting.until_reached(contracts, self._settings)
 
     async def _begin(self) -> None:
         async with self._database.transaction() as tx:
             assert self._service.on_start is not None  # noqa: S101  asked before
             await self._service.on_start(tx)
-
-    async def _until_reached(self, attempt: Callable[[], Awaitable[None]]) -> None:
-        while True:
-            try:
-                return await attempt()
-            except Exception as error:
-                if not (is_away(error) or isinstance(error, KafkaError)):
-                    raise
-                log.warning("waiting", error=type(error).__name__)
-                await asyncio.sleep(1)
 
     async def _upkeep(self) -> None:
         while True:
@@ -172,8 +162,13 @@ class Process:
             metrics.PARTITIONS_AHEAD.labels(table).set(ahead)
 
     async def _database_trouble(self) -> str | None:
-        async with self._database.engine.connect() as connection:
-            version = await migrating.current(connection)
+        try:
+            async with self._database.engine.connect() as connection:
+                version = await migrating.current(connection)
+        except Exception as error:
+            if (reason := starting.reason(error, self._settings)) is None:
+                raise
+            return reason
         return None if version == self._version else f"schema {version}, this code knows {self._version}"
 
     async def _become_unready(self) -> None:

@@ -63,13 +63,15 @@ async def check(bootstrap: str, topics: Iterable[str], *, replication: int) -> N
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
     try:
         await admin.start()
-        missing = set(topics)
+        missing, said = set(topics), set[str]()
         while missing:
             present = set(await admin.list_topics())
             await _compare(admin, sorted(missing & present), replication)
             missing -= present
-            if missing:
+            if missing and missing != said:
+                said = set(missing)
                 log.warning("topics_missing", topics=sorted(missing), advice="run `provision` of the services that own them")
+            if missing:
                 await asyncio.sleep(1)
     finally:
         await admin.close()
@@ -80,13 +82,19 @@ async def _compare(admin: AIOKafkaAdminClient, names: Sequence[str], replication
         return
     for found in await admin.describe_topics(list(names)):
         if len(found["partitions"]) != PARTITIONS:
-            raise DifferentTopic(f"{found['topic']} has {len(found['partitions'])} partitions, its contract says {PARTITIONS}")
+            raise DifferentTopic(
+                f"{found['topic']} has {len(found['partitions'])} partitions, its contract says {PARTITIONS}, and a key must keep its "
+                "partition: use another cluster or BATON_TOPIC_PREFIX, or, if nothing in the topic is needed, delete it and run `provision`"
+            )
     answers: list[Any] = await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, name) for name in names])
     for resource in [resource for answer in answers for resource in answer.resources]:
         _require(resource[3], {entry[0]: entry[1] for entry in resource[4]}, contract(replication))
 
 
 def _require(topic: str, found: Mapping[str, Any], wanted: Mapping[str, str]) -> None:
-    for setting, value in wanted.items():
-        if found.get(setting) != value:
-            raise DifferentTopic(f"{topic} has {setting}={found.get(setting)}, its contract says {value}")
+    differing = {setting: value for setting, value in wanted.items() if found.get(setting) != value}
+    if differing:
+        is_so = ", ".join(f"{setting}={found.get(setting)}" for setting in differing)
+        should = ",".join(f"{setting}={value}" for setting, value in differing.items())
+        command = f"kafka-configs.sh --alter --entity-type topics --entity-name {topic} --add-config {should}"
+        raise DifferentTopic(f"{topic} has {is_so}, its contract says {should}: set it by `{command}`, or use another BATON_TOPIC_PREFIX")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import stat
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -31,8 +32,8 @@ class Clock:
 
 
 def service(folder: Path, clock: Clock | None = None) -> Verifier:
-    issuer = TrustedIssuer(issuer=ISSUER, jwks=str(folder / "jwks.json"), algorithms=frozenset(("ES256",)), max_lifetime=86_400)
-    return Verifier([issuer], audience="sales", revoked_file=folder / "revoked.json", clock=clock or Clock())
+    issuer = TrustedIssuer(issuer=ISSUER, jwks=str(folder / "public" / "jwks.json"), algorithms=frozenset(("ES256",)), max_lifetime=86_400)
+    return Verifier([issuer], audience="sales", revoked_file=folder / "public" / "revoked.json", clock=clock or Clock())
 
 
 def issue(folder: Path, *, sub: str = "alice", now: float = NOW, ttl_seconds: int = 900) -> str:
@@ -58,26 +59,72 @@ async def test_a_token_of_a_day_is_not_too_long_by_a_rounding(folder: Path, now:
 def test_the_private_key_is_for_its_owner_alone(folder: Path):
     assert stat.S_IMODE((folder / "key.pem").stat().st_mode) == 0o600
     assert b"PRIVATE KEY" in (folder / "key.pem").read_bytes()
-    assert '"d"' not in (folder / "jwks.json").read_text()
+    assert '"d"' not in (folder / "public" / "jwks.json").read_text()
 
 
 def test_making_a_key_again_keeps_the_first(folder: Path):
-    before = (folder / "key.pem").read_bytes(), (folder / "jwks.json").read_bytes()
+    before = (folder / "key.pem").read_bytes(), (folder / "public" / "jwks.json").read_bytes()
     tokens.keygen(folder)
-    assert ((folder / "key.pem").read_bytes(), (folder / "jwks.json").read_bytes()) == before
+    assert ((folder / "key.pem").read_bytes(), (folder / "public" / "jwks.json").read_bytes()) == before
 
 
 def test_a_lost_public_half_is_written_again(folder: Path):
-    before = (folder / "jwks.json").read_bytes()
-    (folder / "jwks.json").unlink()
+    before = (folder / "public" / "jwks.json").read_bytes()
+    (folder / "public" / "jwks.json").unlink()
     tokens.keygen(folder)
-    assert (folder / "jwks.json").read_bytes() == before
+    assert (folder / "public" / "jwks.json").read_bytes() == before
+
+
+@pytest.fixture
+def earlier(folder: Path) -> Path:
+    """A folder as earlier versions kept it: what services read lies beside the key."""
+    tokens.revoke(folder, issuer=ISSUER, jti="token-1", now=NOW)
+    for file in (folder / "public").iterdir():
+        file.replace(folder / file.name)
+    (folder / "public").rmdir()
+    return folder
+
+
+def revoked(folder: Path) -> list[str]:
+    return [entry["jti"] for entry in json.loads((folder / "public" / "revoked.json").read_bytes())["revoked"]]
+
+
+async def test_what_services_read_moves_to_the_folder_that_is_theirs(earlier: Path):
+    token = issue(earlier)
+    tokens.keygen(earlier)
+    assert sorted(os.listdir(earlier)) == [".lock", "issued.jsonl", "key.pem", "public"]
+    assert revoked(earlier) == ["token-1"]
+    await service(earlier).verify(bearer(token))
+
+
+async def test_a_rotation_or_revocation_forgets_nothing_of_the_earlier_folder(earlier: Path):
+    token = issue(earlier)
+    assert tokens.rotate(earlier, now=NOW) == 1
+    tokens.revoke(earlier, issuer=ISSUER, jti="token-2", now=NOW)
+    assert revoked(earlier) == ["token-1", "token-2"]
+    await service(earlier).verify(bearer(token))
+
+
+def test_what_services_read_is_open_to_their_users_whatever_the_mask(tmp_path: Path):
+    before = os.umask(0o077)
+    try:
+        tokens.keygen(tmp_path / "keys")
+        tokens.revoke(tmp_path / "keys", issuer=ISSUER, sub="alice")
+    finally:
+        os.umask(before)
+    public = tmp_path / "keys" / "public"
+    assert {file.name: stat.S_IMODE(file.stat().st_mode) for file in (public, *public.iterdir())} == {
+        "public": 0o755,
+        "jwks.json": 0o644,
+        "revoked.json": 0o644,
+    }
+    assert stat.S_IMODE((tmp_path / "keys" / "key.pem").stat().st_mode) == 0o600
 
 
 def test_many_processes_make_one_key(tmp_path: Path):
     with ThreadPoolExecutor(8) as threads:
         list(threads.map(tokens.keygen, [tmp_path] * 16))
-    assert len(json.loads((tmp_path / "jwks.json").read_bytes())["keys"]) == 1
+    assert len(json.loads((tmp_path / "public" / "jwks.json").read_bytes())["keys"]) == 1
 
 
 def test_the_record_tells_who_got_what_and_holds_no_token(folder: Path):
@@ -138,7 +185,7 @@ async def test_a_revoked_subject_may_get_a_new_token(folder: Path):
 def test_the_list_forgets_what_has_expired_anyway(folder: Path):
     for day in range(5):
         tokens.revoke(folder, issuer=ISSUER, jti=f"token-{day}", now=NOW + day * 86_400)
-    listed = json.loads((folder / "revoked.json").read_bytes())["revoked"]
+    listed = json.loads((folder / "public" / "revoked.json").read_bytes())["revoked"]
     assert [entry["jti"] for entry in listed] == ["token-3", "token-4"]
 
 

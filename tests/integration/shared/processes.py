@@ -81,7 +81,7 @@ class Site:
     topic_prefix: str
 
     def settings(self) -> dict[str, str]:
-        issuer = {"issuer": kit.ISSUER, "jwks": str(self.keys / "jwks.json"), "algorithms": ["ES256"], "max_lifetime": 86400}
+        issuer = {"issuer": kit.ISSUER, "jwks": str(self.keys / "public" / "jwks.json"), "algorithms": ["ES256"], "max_lifetime": 86400}
         return {
             "BATON_ENV": "local",
             "BATON_DATABASE_URL": self.database_url,
