@@ -7,17 +7,19 @@
 import fcntl
 import hashlib
 import logging
+import re
 import sys
 import threading
 import time
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from baton.local import errors
 from baton.local.errors import LocalError
 from baton.local.progress import Progress
 
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
 KAFKA = "org.apache.kafka:kafka_2.13:4.3.1"
 BINDING = "org.apache.logging.log4j:log4j-slf4j-impl:2.25.4"
 LOCK = Path(__file__).with_name("kafka.jars")
+ANSWER_SECONDS = 15  # how long a registry may be silent
+ANOTHER_REPOSITORY = "name another folder for jars by M2_REPO"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +78,7 @@ def fetch(progress: Progress) -> list[Path]:
 def _fetch(jars: list[Jar], repository: Path, counter: "_Counter") -> None:
     for attempt in (1, 2):
         _set_aside(jars, repository)
-        problems: list[str] = []
+        problems: list[Exception] = []
         with ThreadPoolExecutor(max_workers=6) as pool:
             for jar in jars:
                 pool.submit(_fetch_one, jar, repository, counter, problems)
@@ -82,24 +86,49 @@ def _fetch(jars: list[Jar], repository: Path, counter: "_Counter") -> None:
         if not jars:
             return
         if attempt == 2:
-            why = problems[0] if problems else f"{jars[0].coordinate} came with other bytes than the locked ones"
             _set_aside(jars, repository)
-            raise LocalError(
-                f"{len(jars)} of Kafka's jars could not be fetched from the Maven registry ({why}): "
-                "check the network and its proxy settings (HTTPS_PROXY, REQUESTS_CA_BUNDLE), then run again; what was fetched whole is kept"
-            )
+            raise _not_fetched(jars, problems)
         counter.begin(sum(jar.size for jar in jars))
 
 
-def _fetch_one(jar: Jar, repository: Path, counter: "_Counter", problems: list[str]) -> None:
+def _fetch_one(jar: Jar, repository: Path, counter: "_Counter", problems: list[Exception]) -> None:
     """Download one jar. After a first problem the others are not tried: a registry that does not answer takes its time for each."""
     if problems or is_whole(jar, jar.path(repository)):
         return
     group, artifact, version = jar.coordinate.split(":")
     try:
         _maven(repository, counter).project(group, artifact).at_version(version).artifact().resolve()
-    except Exception as error:  # whatever the resolver raises is told to the user, with its kind
-        problems.append(f"{type(error).__name__} for {jar.coordinate}")
+    except Exception as error:  # whatever the resolver raises is told to the user
+        if not is_whole(jar, jar.path(repository)):
+            problems.append(error)
+
+
+def _not_fetched(jars: list[Jar], problems: list[Exception]) -> LocalError:
+    import requests
+
+    first = problems[0] if problems else None
+    if isinstance(first, OSError) and not isinstance(first, requests.RequestException):
+        return errors.of_system(first, _repository(), ANOTHER_REPOSITORY)
+    match first:
+        case None | IndexError():  # an empty checksum beside it
+            why = f"{jars[0].coordinate} came with other bytes than the locked ones, as behind a proxy that answers with a page of its own"
+        case requests.RequestException() if "timed out" in str(first):
+            why = f"it fell silent for {ANSWER_SECONDS} s"
+        case requests.exceptions.SSLError():
+            why = "its certificate is not trusted"
+        case requests.exceptions.ChunkedEncodingError():
+            why = "the connection was cut in the middle of a file"
+        case requests.ConnectionError():
+            why = "nothing answers there"
+        case RuntimeError():
+            why = f"it answers, but does not give {jars[0].coordinate}"
+        case _:
+            why = f"{type(first).__name__} for {jars[0].coordinate}"
+    return LocalError(
+        f"{len(jars)} of Kafka's jars could not be fetched from {_shown(_registries().values())} ({why}): "
+        "check the network, its proxy settings (HTTPS_PROXY, REQUESTS_CA_BUNDLE) and the mirror in jgo's settings, then run again; "
+        "what was fetched whole is kept"
+    )
 
 
 def _set_aside(jars: list[Jar], repository: Path) -> None:
@@ -112,13 +141,11 @@ def _set_aside(jars: list[Jar], repository: Path) -> None:
 @contextmanager
 def _alone(repository: Path) -> Iterator[None]:
     """One fetch at a time on this machine: a file that another one is just writing must not be taken for a broken one."""
-    try:
+    with errors.told(repository, ANOTHER_REPOSITORY):
         repository.mkdir(parents=True, exist_ok=True)
         with (repository / ".baton-lock").open("w") as handle:
             fcntl.flock(handle, fcntl.LOCK_EX)
             yield
-    except PermissionError as error:
-        raise LocalError(f"the Maven repository {repository} cannot be written: name another by M2_REPO") from error
 
 
 class _Counter:
@@ -145,14 +172,24 @@ class _Counter:
 
 
 def _maven(repository: Path, counter: _Counter | None = None) -> "MavenContext":
-    from jgo.config import GlobalSettings
-    from jgo.constants import MAVEN_CENTRAL_URL
     from jgo.maven import MavenContext, PythonResolver
 
     logging.getLogger("jgo").setLevel(logging.ERROR)  # its warning about a checksum would stand beside our own message
     resolver = PythonResolver(progress_callback=counter)
-    registries = {"central": MAVEN_CENTRAL_URL, **GlobalSettings.load().repositories}  # a mirror of the user's stands in for it by its name
-    return MavenContext(repo_cache=repository, remote_repos=registries, resolver=resolver)
+    return MavenContext(repo_cache=repository, remote_repos=_registries(), resolver=resolver, timeout=ANSWER_SECONDS)
+
+
+def _registries() -> dict[str, str]:
+    """Addresses by name: a mirror of the user's stands in for the central one by its name."""
+    from jgo.config import GlobalSettings
+    from jgo.constants import MAVEN_CENTRAL_URL
+
+    return {"central": MAVEN_CENTRAL_URL, **GlobalSettings.load().repositories}
+
+
+def _shown(addresses: Iterable[str]) -> str:
+    """Addresses for a message: without the password that one may carry."""
+    return ", ".join(re.sub("//[^/@]*@", "//", address) for address in addresses)
 
 
 def _repository() -> Path:

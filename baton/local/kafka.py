@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
-from baton.local import processes, state
+from baton.local import errors, processes, state
 from baton.local.errors import LocalError
 from baton.local.ports import HOST
 from baton.local.progress import Progress
@@ -23,6 +23,7 @@ T = TypeVar("T")
 MEMORY = ("-Xmx384m", "-Xms128m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
 READY_SECONDS = 90
 STOP_SECONDS = 30
+DAMAGED = "if its data is damaged, `baton reset` begins anew with empty databases and events"
 
 LOGGING = """\
 status = warn
@@ -85,7 +86,9 @@ def formatting(kept: state.State, class_path: list[Path], progress: Progress) ->
         finally:
             begun.kill()
     if begun.returncode:
-        raise LocalError(f"Kafka's storage could not be formatted: {said.strip()[-600:]}")
+        if errors.tells_full(said):
+            raise errors.disk_full(kept.kafka, "Kafka's storage could not be formatted because the disk is full")
+        raise LocalError(f"Kafka's storage could not be formatted in {kept.kafka}; it said:\n{said.strip()[-600:]}")
 
 
 def launch(kept: state.State, class_path: list[Path]) -> processes.Process:
@@ -176,7 +179,7 @@ async def _join_group(servers: str, *, seconds: float) -> None:
 def _check_time(kept: state.State, process: processes.Process, until: float, why: str = "") -> None:
     log = kept.log("kafka")
     if not processes.runs(process):
-        raise LocalError(f"Kafka ended while starting; the end of {log}:\n{processes.last_lines(log)}")
+        raise processes.ended("Kafka", kept.record("kafka"), log, data=kept.kafka, otherwise=DAMAGED)
     if time.monotonic() > until:
         raise LocalError(f"Kafka (pid {process.pid}) does not answer after {READY_SECONDS} s{why}: see {log}; `baton stop` ends it")
 

@@ -37,11 +37,12 @@ def started(pid: int) -> str | None:
 
 def _become(record: Path, log: str, folder: str, user: str, command: list[str]) -> None:
     os.setsid()
+    output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     note = record.with_suffix(".new")
-    note.write_text(json.dumps({"pid": os.getpid(), "started": started(os.getpid()), "boot": boot()}))
+    said_before = os.fstat(output).st_size
+    note.write_text(json.dumps({"pid": os.getpid(), "started": started(os.getpid()), "boot": boot(), "log_begins": said_before}))
     note.replace(record)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-    output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     os.dup2(output, 1)
     os.dup2(output, 2)
     os.close(output)

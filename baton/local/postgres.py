@@ -6,13 +6,14 @@ import time
 from pathlib import Path
 from urllib.parse import quote
 
-from baton.local import accounts, launch, processes, state
+from baton.local import accounts, errors, launch, processes, state
 from baton.local.errors import LocalError
 from baton.local.kafka import run
 from baton.local.ports import HOST
 from baton.local.progress import Progress
 
 READY_SECONDS = 120
+DAMAGED = "if its data is damaged, `baton reset` begins anew with empty databases and events"
 NOBODY = 2**22 + 1  # above the highest process number that Linux gives
 
 SETTINGS = """\
@@ -82,10 +83,9 @@ def start(kept: state.State) -> processes.Process:
                 processes.stop(process, seconds=5)
                 raise LocalError(f"PostgreSQL did not become ready within {READY_SECONDS} s: see {kept.log('postgres')}")
             time.sleep(0.02)
-        end = processes.last_lines(kept.log("postgres"), 4)
         # children of a killed server let go of its memory when they notice: soon, but not at once
-        if "shared memory block" not in end or time.monotonic() > until:
-            raise LocalError(f"PostgreSQL ended while starting; the end of {kept.log('postgres')}:\n{end}")
+        if "shared memory block" not in processes.last_lines(kept.log("postgres"), 4) or time.monotonic() > until:
+            raise _ended(kept)
         time.sleep(0.2)
 
 
@@ -100,8 +100,21 @@ def running(kept: state.State) -> processes.Process | None:
 
 
 def provision(kept: state.State) -> None:
-    """A database and a login role per service; no role may connect to any database but its own. Safe to repeat."""
-    run(_provision(kept))
+    """A database and a login role per service; no role may connect to any database but its own. Safe to repeat.
+
+    Raises LocalError if PostgreSQL refuses or ends meanwhile.
+    """
+    import asyncpg
+
+    try:
+        run(_provision(kept))
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+        if errors.tells_full(str(error)) or errors.is_full(kept.postgres):
+            raise errors.disk_full(kept.postgres, "PostgreSQL could not create its databases because the disk is full") from error
+        if processes.died(kept.record("postgres")):
+            raise _ended(kept) from error
+        why = str(error).partition("\n")[0]
+        raise LocalError(f"PostgreSQL refused to create databases and roles ({why}): see {kept.log('postgres')}, {DAMAGED}") from error
 
 
 def stop(kept: state.State) -> bool:
@@ -157,17 +170,26 @@ def _create(kept: state.State, bin_folder: Path, who: accounts.Account | None) -
     finally:
         secret.unlink(missing_ok=True)
     if done.returncode:
-        raise LocalError(f"PostgreSQL's data folder could not be created: {(done.stderr or done.stdout).strip()[-600:]}")
+        said = (done.stderr or done.stdout).strip()
+        if errors.tells_full(said):
+            raise errors.disk_full(kept.home, "PostgreSQL's data folder could not be created because the disk is full")
+        raise LocalError(f"PostgreSQL's data folder could not be created in {kept.home}; initdb said:\n{said[-600:]}")
     draft.replace(kept.postgres)
+
+
+def _ended(kept: state.State) -> LocalError:
+    return processes.ended("PostgreSQL", kept.record("postgres"), kept.log("postgres"), data=kept.postgres, otherwise=DAMAGED)
 
 
 def _check_version(kept: state.State, bin_folder: Path, who: accounts.Account | None) -> None:
     try:
-        of_data = (kept.postgres / "PG_VERSION").read_text().strip()
+        of_data = (kept.postgres / "PG_VERSION").read_text(errors="replace").strip()
     except OSError:
+        of_data = ""
+    if not of_data.isdecimal():
         raise LocalError(
-            f"the databases in {kept.postgres} are gone, and Kafka's data counts on them: run `baton reset` to begin both anew"
-        ) from None
+            f"the databases in {kept.postgres} are gone or damaged, and Kafka's data counts on them: run `baton reset` to begin both anew"
+        )
     of_program = accounts.run([str(bin_folder / "postgres"), "--version"], who, timeout=30).stdout.split()[-1].partition(".")[0]
     if of_data != of_program:
         raise LocalError(
@@ -183,7 +205,7 @@ def _write(file: Path, text: str, who: accounts.Account | None) -> None:
 
 def _note(data: Path) -> list[str]:
     try:
-        return (data / "postmaster.pid").read_text().splitlines()
+        return (data / "postmaster.pid").read_text(errors="replace").splitlines()
     except OSError:
         return []
 
@@ -212,7 +234,10 @@ def _release_stale_lock(data: Path) -> None:
     uses the shared memory, stays.
     """
     pid = _noted_pid(data)
-    if pid is None or pid == NOBODY or not Path(f"/proc/{pid}").exists() or (launch.started(pid) and _serves(pid, data)):
+    if pid is None:  # written half before a power cut: PostgreSQL would refuse it for ever
+        (data / "postmaster.pid").unlink(missing_ok=True)
+        return
+    if pid == NOBODY or not Path(f"/proc/{pid}").exists() or (launch.started(pid) and _serves(pid, data)):
         return
     lines = _note(data)
     note = data / "postmaster.pid"

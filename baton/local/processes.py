@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -11,11 +12,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from baton.local import launch
+from baton.local import errors, launch
 from baton.local.errors import LocalError
 
 MARK = "BATON_STARTED_FOR"
 ROTATE_ABOVE = 10 * 1024 * 1024
+# where a log says why a program gave up: PostgreSQL's last words, or the innermost exception of a Java program
+TELLING = re.compile(r"(?:FATAL|PANIC): +(.+)|^(?:Caused by: )?[\w.$]+(?:Exception|Error): (.+)", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,12 +31,14 @@ class Process:
 
 def find(record: Path) -> Process | None:
     """The running process that a record names; None if it ended, or the record is of an earlier boot."""
-    try:
-        noted = json.loads(record.read_text())
-    except (OSError, ValueError):
-        return None
-    process = Process(pid=noted["pid"], started=noted["started"])
-    return process if noted["boot"] == launch.boot() and runs(process) else None
+    process = _noted(record)
+    return process if process and runs(process) else None
+
+
+def died(record: Path) -> bool:
+    """Whether the process that a record names ended since the machine came up, without having been stopped by a command."""
+    process = _noted(record)
+    return process is not None and not runs(process)
 
 
 def runs(process: Process) -> bool:
@@ -65,10 +70,13 @@ def start(
         text=True,
         check=False,
     )
-    if done.returncode:
-        raise LocalError(f"could not run {command[0]}: {done.stderr.strip().splitlines()[-1:]}; see {log}")
-    noted = json.loads(record.read_text())
-    return Process(pid=noted["pid"], started=noted["started"])
+    process = None if done.returncode else _noted(record)
+    if process is None:
+        why = done.stderr.strip().rpartition("\n")[2]
+        if errors.tells_full(why):
+            raise errors.disk_full(record.parent)
+        raise LocalError(f"could not run {command[0]} ({why}): install requirements-dev.txt into this environment again, or see {log}")
+    return process
 
 
 def send(process: Process, number: signal.Signals) -> None:
@@ -130,11 +138,47 @@ def session(process: Process) -> int | None:
         return None
 
 
+def ended(what: str, record: Path, log: Path, *, data: Path, otherwise: str) -> LocalError:
+    """Why a process ended by itself: a full disk below its log or `data`, or what the end of its log says, with what to do `otherwise`."""
+    if filled_its_disk(record, log, data):
+        return errors.disk_full(data, f"{what} ended because its disk is full")
+    told = TELLING.findall(_said(record, log))
+    cause = f" ({''.join(told[-1]).strip()})" if told else ""
+    return LocalError(f"{what} ended while starting{cause}: {otherwise}; the end of {log}:\n{last_lines(log)}")
+
+
+def filled_its_disk(record: Path, log: Path, data: Path) -> bool:
+    """Whether the process of a record ended for want of space: its log says so, or there was none left to say it in."""
+    return errors.tells_full(_said(record, log)) or any(errors.is_full(place) for place in (log, data))
+
+
 def last_lines(log: Path, count: int = 15) -> str:
-    """The end of a log file, for a message about why its process ended."""
+    """The end of a log file, without the frames of Java's traces, for a message about why its process ended."""
     try:
         with log.open("rb") as file:
             file.seek(max(0, log.stat().st_size - 16_384))
-            return "\n".join(file.read().decode(errors="replace").splitlines()[-count:])
+            lines = file.read().decode(errors="replace").splitlines()
+            return "\n".join([line for line in lines if not line.startswith("\tat ")][-count:])
     except OSError:
         return "(no log)"
+
+
+def _noted(record: Path) -> Process | None:
+    """The process that a record names, running or not; None for a damaged record, or one of an earlier boot."""
+    try:
+        noted = json.loads(record.read_text())
+        process = Process(pid=int(noted["pid"]), started=str(noted["started"]))
+        return process if noted["boot"] == launch.boot() else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _said(record: Path, log: Path) -> str:
+    """The end of what the process of a record has written to its log, and nothing of those before it."""
+    try:
+        begins = int(json.loads(record.read_text())["log_begins"])
+        with log.open("rb") as file:
+            file.seek(max(begins, log.stat().st_size - 65_536))
+            return file.read().decode(errors="replace")
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""

@@ -226,6 +226,8 @@ def _check_ports(kept: state.State) -> None:
 
 
 def _check_space(kept: state.State) -> None:
+    if all(running(kept, name) for name in state.SERVERS):
+        return
     for folder in {kept.folder, kept.home.parent if kept.home != kept.folder else kept.folder}:
         free = shutil.disk_usage(folder).free
         if free < FREE_BYTES:

@@ -9,11 +9,14 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, TypeAdapter, ValidationError
 
 import baton
+from baton.local import errors
 from baton.local.errors import LocalError
 
 SERVICES = ("marketing", "handoff", "sales", "distribution")
@@ -21,6 +24,9 @@ SERVERS = ("postgres", "kafka")
 PORTS = (*SERVERS, "kafka-controller", *SERVICES, *(f"{name}-internal" for name in SERVICES))
 SUPERUSER = "postgres"
 LOCK_SECONDS = 300
+
+Port = Annotated[int, Field(strict=True, gt=0, lt=65_536)]
+Word = Annotated[str, Field(pattern="^[A-Za-z0-9_-]{16,}$")]  # goes into SQL and addresses as it is
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,11 +36,11 @@ class State:
     folder: Path
     home: Path  # where the databases lie; outside `folder` only for root
     installation: str
-    ports: dict[str, int] = field(default_factory=dict)
-    passwords: dict[str, str] = field(default_factory=dict)
-    cursor_secret: str
-    cluster: str
-    created: tuple[str, ...] = ()  # servers whose data exists
+    ports: dict[str, Port] = field(default_factory=dict)
+    passwords: dict[str, Word] = field(default_factory=dict)
+    cursor_secret: Word
+    cluster: Word
+    created: tuple[Literal["postgres", "kafka"], ...] = ()  # servers whose data exists
     parts: tuple[str, ...] = ()  # what the last start was asked to run
     wiping: bool = False  # a reset began and has not ended
     moved: bool = False  # the folder was saved under another path
@@ -76,8 +82,10 @@ def folder_of(option: Path | None) -> Path:
 
 def home_of(folder: Path) -> Path:
     """Where the databases lie: PostgreSQL does not run as root, and its own user could not reach them inside a closed home."""
-    if os.geteuid() != 0:
-        return folder
+    return folder if os.geteuid() != 0 else _outside(folder)
+
+
+def _outside(folder: Path) -> Path:
     return Path("/var/lib") / f"baton-{hashlib.sha256(str(folder).encode()).hexdigest()[:12]}"
 
 
@@ -85,16 +93,27 @@ def find(folder: Path) -> State | None:
     """The saved state of an installation, None if there is none in this folder. Raises LocalError if it cannot be read."""
     file = folder / "state.json"
     try:
-        kept = json.loads(file.read_text())
+        kept = TypeAdapter(State).validate_json(file.read_bytes())
     except FileNotFoundError:
         return None
-    except (OSError, ValueError) as error:
-        raise LocalError(f"{file} cannot be read ({error}): restore it, or remove the folder {folder} to begin anew") from error
-    known = {one.name for one in fields(State)}
-    values: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in kept.items() if name in known}
-    moved = kept.get("folder") != str(folder)
-    home = Path(kept["home"]) if kept["home"] != kept["folder"] else folder
-    return State(**{**values, "folder": folder, "home": home, "moved": moved})
+    except OSError as error:
+        raise errors.of_system(error, file) from error
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        raise _damaged(file, ": ".join([*map(str, first["loc"]), first["msg"]])) from None
+    missing = {SUPERUSER, *SERVICES} - kept.passwords.keys()
+    if missing:
+        raise _damaged(file, f"passwords: none of {', '.join(sorted(missing))}")
+    if kept.home not in (kept.folder, _outside(kept.folder)):
+        raise _damaged(file, f"home: {kept.home} is no place for its databases")
+    return replace(kept, folder=folder, home=folder if kept.home == kept.folder else kept.home, moved=kept.folder != folder)
+
+
+def _damaged(file: Path, why: str) -> LocalError:
+    return LocalError(
+        f"{file} is damaged ({why}): restore it from a copy, or remove the folder {file.parent} and run `baton up` to begin anew "
+        "with empty databases"
+    )
 
 
 def get(folder: Path) -> State:
@@ -140,15 +159,11 @@ def write_private(file: Path, text: str) -> None:
 def locked(folder: Path, waiting: Callable[[], None] = lambda: None) -> Iterator[None]:
     """Hold the installation for one command at a time; `waiting` is called once if another holds it.
 
-    The kernel frees the lock of a killed command. Raises LocalError after five minutes.
+    The kernel frees the lock of a killed command. Raises LocalError after five minutes, and for every error of the system inside.
     """
-    try:
+    with errors.told(folder):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         handle = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
-    except OSError as error:
-        raise LocalError(
-            f"the state folder {folder} cannot be written ({error.strerror}): give another by --state or BATON_STATE"
-        ) from error
     try:
         until = time.monotonic() + LOCK_SECONDS
         told = False
@@ -161,7 +176,8 @@ def locked(folder: Path, waiting: Callable[[], None] = lambda: None) -> Iterator
                     f"another baton command has held {folder / 'lock'} for {LOCK_SECONDS} s: wait for it or end it, then run again"
                 )
             time.sleep(0.05)
-        yield
+        with errors.told(folder):
+            yield
     finally:
         os.close(handle)
 

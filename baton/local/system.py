@@ -6,14 +6,15 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from baton.local import kafka, ports, postgres, processes, servers, services, state
+from baton.local import kafka, keys, ports, postgres, processes, servers, services, state
+from baton.local.errors import LocalError
 from baton.local.ports import HOST
 from baton.local.progress import Progress
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """One process as `status` shows it. `state`: ready, not ready, or stopped."""
+    """One process as `status` shows it. `state`: ready, not ready, stopped (by a command), or how it ended by itself."""
 
     name: str
     ready: bool
@@ -34,6 +35,7 @@ def up(folder: Path, *, fixed: Mapping[str, int], with_services: bool, fresh: bo
         parts = (*state.SERVERS, *state.SERVICES) if with_services or set(state.SERVICES) & set(kept.parts) else state.SERVERS
         kept = state.save(kept, parts=parts)
         if with_services:
+            keys.check(kept)
             _check_service_ports(kept)
         kept = servers.start_locked(kept, undo, progress, meanwhile=services.launch if with_services else None)
         if with_services:
@@ -56,7 +58,9 @@ def reset(folder: Path, *, progress: Progress) -> None:
 
 
 def inspect(kept: state.State) -> list[Part]:
-    """Each process that the last start was asked for, as it is now."""
+    """Each process that the last start was asked for, as it is now. Raises LocalError before ports have been chosen."""
+    if set(state.PORTS) - set(kept.ports):
+        raise LocalError(f"the start in {kept.folder} never came to its end: run `baton up`")
     return [_inspect_server(kept, name) if name in state.SERVERS else _inspect_service(kept, name) for name in kept.parts or state.SERVERS]
 
 
@@ -101,11 +105,12 @@ def _check_service_ports(kept: state.State) -> None:
 def _inspect_server(kept: state.State, name: str) -> Part:
     process = servers.running(kept, name)
     ready = process is not None and kafka.answers(kept.ports[name])
+    data = kept.postgres if name == "postgres" else kept.kafka
     scheme = "postgresql://" if name == "postgres" else ""
     return Part(
         name=name,
         ready=ready,
-        state=_word(process, ready),
+        state=_word(kept, name, process, ready, data),
         pid=process.pid if process else None,
         port=kept.ports[name],
         internal_port=kept.ports["kafka-controller"] if name == "kafka" else None,
@@ -120,7 +125,7 @@ def _inspect_service(kept: state.State, name: str) -> Part:
     return Part(
         name=name,
         ready=ready,
-        state=_word(process, ready),
+        state=_word(kept, name, process, ready, kept.folder),
         pid=process.pid if process else None,
         port=kept.ports[name],
         internal_port=kept.ports[f"{name}-internal"],
@@ -129,7 +134,9 @@ def _inspect_service(kept: state.State, name: str) -> Part:
     )
 
 
-def _word(process: processes.Process | None, ready: bool) -> str:
-    if process is None:
+def _word(kept: state.State, name: str, process: processes.Process | None, ready: bool, data: Path) -> str:
+    if process:
+        return "ready" if ready else "not ready"
+    if not processes.died(kept.record(name)):
         return "stopped"
-    return "ready" if ready else "not ready"
+    return "ended: disk full" if processes.filled_its_disk(kept.record(name), kept.log(name), data) else "ended by itself"

@@ -286,4 +286,4 @@ def test_a_broken_state_file_is_told(tmp_path: Path):
     (tmp_path / "state.json").write_text('{"home": ')
     done = baton(tmp_path, "up", "--only", "servers")
     assert done.returncode == 1
-    assert "cannot be read" in done.stderr
+    assert "is damaged" in done.stderr

@@ -22,7 +22,7 @@ def test_a_service_accepts_its_environment(tmp_path: Path, monkeypatch: pytest.M
         ports[name],
         ports[f"{name}-internal"],
     )
-    assert settings.database_url.get_secret_value().endswith(f"@127.0.0.1:{ports['postgres']}/{name}")
+    assert settings.dsn.endswith(f"@127.0.0.1:{ports['postgres']}/{name}")
     assert [issuer.issuer for issuer in settings.issuers] == [services.ISSUER]
 
 
@@ -33,3 +33,14 @@ def test_the_signing_key_is_made_once(tmp_path: Path):
     services.make_keys(kept)
     assert (kept.keys / "key.pem").read_bytes() == first
     assert (kept.keys / "key.pem").stat().st_mode & 0o777 == 0o600
+
+
+def test_keys_of_an_earlier_version_are_put_where_services_look(tmp_path: Path):
+    kept = state.save(state.new(tmp_path))
+    services.make_keys(kept)
+    public = kept.keys / "public" / "jwks.json"
+    before = public.read_bytes()
+    public.replace(kept.keys / "jwks.json")
+    public.parent.rmdir()
+    services.make_keys(kept)
+    assert public.read_bytes() == before
