@@ -1,4 +1,4 @@
-"""`baton token …`: keys and access tokens on the terminal."""
+"""`baton token …` and `baton secrets`: keys, access tokens and passwords on the terminal."""
 
 from __future__ import annotations
 
@@ -35,13 +35,27 @@ def seconds_of(life: str) -> int:
 
 
 def register(app: typer.Typer) -> None:
-    """Adds `baton token`."""
+    """Adds `baton token` and `baton secrets`."""
     app.add_typer(token_app, name="token")
+    app.command("secrets")(make_secrets)
+
+
+def make_secrets(
+    env: Annotated[
+        Path | None, typer.Option("--env", help="Settings of the deployment; default: .env of the project.", show_default=False)
+    ] = None,
+) -> None:
+    """Make what a deployment in containers needs and does not have yet: settings, passwords, keys, profile."""
+    from baton.local import state
+    from baton.ops import secrets
+
+    made = secrets.make((env or state.project() / ".env").resolve())
+    typer.echo("\n".join(f"made {file}" for file in made.new) or f"complete: {made.home}")
 
 
 @token_app.command()
 def keygen(folder: Keys = None) -> None:
-    """Make a key pair: key.pem for you alone, jwks.json beside it for the services. An existing key stays."""
+    """Make a key pair: key.pem for you alone, public/jwks.json for the services. An existing key stays."""
     from baton.ops import tokens
 
     where = folder or default_folder()

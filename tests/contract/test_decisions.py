@@ -15,8 +15,9 @@ MOST_LIBRARIES = 20
 
 
 def libraries() -> set[str]:
-    """The direct runtime dependencies by name."""
-    declared: list[str] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["dependencies"]
+    """The direct runtime dependencies by name: of the services and of the command."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    declared: list[str] = project["dependencies"] + project["optional-dependencies"]["command"]
     return {re.split(r"[\[<>=~! ]", requirement)[0] for requirement in declared}
 
 
