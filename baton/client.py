@@ -1,7 +1,8 @@
 """The way to the four services over HTTP: addresses, tokens, retries, problems.
 
-Where they are: `BATON_URL_<SERVICE>` (and `BATON_TOKEN_<SERVICE>`) for any deployment, else `profile.json` in the state folder, where the
-keys that sign local tokens lie too.
+Where they are: `BATON_URL_<SERVICE>` (and `BATON_TOKEN_<SERVICE>`) for any deployment, else a profile: a state folder with `profile.json`,
+in which each service has its `url` and, where another issuer signs, a `token_file`; and with the keys that sign tokens, where Baton has
+its own.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ from shared.ids import new_id
 
 SERVICES = ("marketing", "handoff", "sales", "distribution")
 PROFILE = "profile.json"
+LOCAL = Path(__file__).resolve().parents[1] / ".baton"
+"""The state folder of this machine."""
 ISSUER = "https://baton.local"
 TOKEN_SECONDS = 900
 RENEW_SECONDS = 120
@@ -79,25 +82,25 @@ class Site:
 def state_folder(option: Path | None = None) -> Path:
     """The state folder: the option, else BATON_STATE, else `.baton` in the project's folder."""
     named = option or os.environ.get("BATON_STATE")
-    return Path(named).expanduser().resolve() if named else Path(__file__).resolve().parents[1] / ".baton"
+    return Path(named).expanduser().resolve() if named else LOCAL
 
 
 def find_site(state: Path | None = None, environ: Mapping[str, str] | None = None) -> Site:
     """The site that the environment names, completed by the profile of the state folder. CommandError if neither names any address."""
     environ = os.environ if environ is None else environ
     folder = state_folder(state)
-    profile = _read_profile(folder / PROFILE)
+    profile = read_profile(folder)
     addresses = _addresses(profile) | _named(environ, "BATON_URL_")
     if not addresses:
         raise CommandError(
             f"no services are known: there is no {folder / PROFILE}, and no BATON_URL_MARKETING and so on in the environment. "
-            "Start them here with `make run` (or name the folder with --state)."
+            "Start them here with `make run`, or name where they are: baton --profile NAME, or --state FOLDER."
         )
     keys = folder / "keys"
     issuer = profile.get("issuer")
     return Site(
         addresses=addresses,
-        tokens=_named(environ, "BATON_TOKEN_"),
+        tokens=_tokens(folder, profile) | _named(environ, "BATON_TOKEN_"),
         keys=keys if keys.is_dir() else None,
         issuer=issuer if isinstance(issuer, str) else ISSUER,
     )
@@ -272,7 +275,9 @@ class Client:
         return token
 
 
-def _read_profile(file: Path) -> dict[str, Any]:
+def read_profile(folder: Path) -> dict[str, Any]:
+    """What `profile.json` of a state folder says; nothing if there is none. CommandError if it cannot be read."""
+    file = folder / PROFILE
     try:
         profile = json.loads(file.read_bytes())
     except FileNotFoundError:
@@ -289,6 +294,18 @@ def _addresses(profile: Mapping[str, Any]) -> dict[str, str]:
         address = where.get("url") if isinstance(where, Mapping) else where
         if isinstance(address, str):
             found[str(name)] = address
+    return found
+
+
+def _tokens(folder: Path, profile: Mapping[str, Any]) -> dict[str, str]:
+    """The fixed tokens that a profile names by file, relative to its folder."""
+    found: dict[str, str] = {}
+    for name, where in dict(profile.get("services") or {}).items():
+        if isinstance(where, Mapping) and isinstance(named := where.get("token_file"), str):
+            try:
+                found[str(name)] = (folder / named).read_text(encoding="utf-8").strip()
+            except (OSError, UnicodeDecodeError) as error:
+                raise CommandError(f"the token of {name} cannot be read from {folder / named}: {error}") from error
     return found
 
 

@@ -43,7 +43,7 @@ def up(
 
     if only not in (None, "servers"):
         raise LocalError(f"--only takes `servers`, not `{only}`")
-    where = state.folder_of(folder)
+    where = _own(folder, "make compose-up")
     fixed = fixed_ports(port or [], os.environ)
     if fresh:
         _confirm(where, yes)
@@ -62,9 +62,13 @@ def status(
     """Show each process with port, pid, readiness and log file. Exit code 0 if all are ready, else 1."""
     from dataclasses import asdict
 
-    from baton.local import system
+    from baton.local import elsewhere, system
 
-    kept = state.get(state.folder_of(folder))
+    where = state.folder_of(folder)
+    if elsewhere.is_elsewhere(where):
+        _show_elsewhere(where, as_json=as_json)
+        return
+    kept = state.get(where)
     parts = system.inspect(kept)
     if as_json:
         rows = [asdict(part) | {"log": str(part.log)} for part in parts]
@@ -77,17 +81,21 @@ def status(
 
 def url(service: Annotated[str, typer.Argument(help="marketing, handoff, sales or distribution.")], folder: Folder = None) -> None:
     """Print the address of a service, for scripts."""
+    from baton import client
+
     if service not in state.SERVICES:
         raise LocalError(f"there is no service `{service}`: choose one of {', '.join(state.SERVICES)}")
-    profile = json.loads((state.get(state.folder_of(folder)).folder / "profile.json").read_text())
-    print(profile["services"][service]["url"])
+    addresses = client.find_site(folder).addresses
+    if service not in addresses:
+        raise LocalError(f"the address of {service} is not known: set BATON_URL_{service.upper()}")
+    print(addresses[service])
 
 
 def stop(folder: Folder = None) -> None:
     """Stop what was started here: services first, then Kafka and PostgreSQL. Data stays."""
     from baton.local import progress, system
 
-    where = state.folder_of(folder)
+    where = _own(folder, "make compose-down")
     console = _console()
     if not state.find(where) or not system.stop(where, progress=progress.Lines(console)):
         console.print("nothing was running", highlight=False)
@@ -102,7 +110,7 @@ def logs(
     """Show the end of the log files."""
     from baton.local import tail
 
-    kept = state.get(state.folder_of(folder))
+    kept = state.get(_own(folder, "make compose-logs"))
     known = (*state.SERVICES, *state.SERVERS)
     if part and part not in known:
         raise LocalError(f"there is no log of `{part}`: choose one of {', '.join(known)}")
@@ -120,7 +128,7 @@ def reset(folder: Folder = None, yes: Yes = False) -> None:
     """Stop everything and remove all databases and events (never only one of the two). Ports, passwords and keys stay."""
     from baton.local import progress, system
 
-    where = state.folder_of(folder)
+    where = _own(folder, "docker compose down --volumes")
     state.get(where)
     _confirm(where, yes)
     system.reset(where, progress=progress.Lines(_console()))
@@ -154,6 +162,40 @@ def _show(kept: state.State, console: "Console") -> None:
     for part in system.inspect(kept):
         table.add_row(part.name, part.state, str(part.pid or "-"), str(part.port), part.url, os.path.relpath(part.log))
     console.print(table, soft_wrap=not console.is_terminal)
+
+
+def _own(folder: Path | None, instead: str) -> Path:
+    """The state folder, if what it holds is run from here."""
+    from baton.local import elsewhere
+
+    where = state.folder_of(folder)
+    elsewhere.refuse(where, instead)
+    return where
+
+
+def _show_elsewhere(where: Path, *, as_json: bool) -> None:
+    from dataclasses import asdict
+
+    from rich.table import Table
+
+    from baton.local import elsewhere
+
+    parts = elsewhere.inspect(where)
+    if as_json:
+        print(
+            json.dumps(
+                {"state": str(where), "ready": all(part.ready for part in parts), "parts": [asdict(part) for part in parts]}, indent=1
+            )
+        )
+    else:
+        table = Table("part", "state", "url", box=None, pad_edge=False)
+        for part in parts:
+            table.add_row(part.name, part.state, part.url)
+        _console().print(table)
+        if elsewhere.project(where):
+            print("more: docker compose ps, make compose-logs")
+    if not all(part.ready for part in parts):
+        raise typer.Exit(1)
 
 
 def _console() -> "Console":

@@ -54,16 +54,19 @@ def topics(counts: Mapping[str, int]) -> RenderableType:
     return table
 
 
-def next_steps(profile: Mapping[str, Any], lead_id: str) -> RenderableType:
-    """What to try now."""
+def next_steps(profile: Mapping[str, Any], lead_id: str, baton: str = "baton") -> RenderableType:
+    """What to try now. `baton`: how the command is called for this place."""
     handoff = profile["services"]["handoff"]["url"]
+    steps = {
+        f"{baton} status": "what runs",
+        f"{baton} report funnel --source market --by size": "the funnel by another label",
+        f"TOKEN=$({baton} token issue --role reader --sub me --aud handoff)": "",
+        f'curl -H "Authorization: Bearer $TOKEN" {handoff}/v1/journeys/{lead_id}': "",
+        "make compose-down" if "containers" in profile else f"{baton} stop": "end it all; the data stays",
+    }
     lines = [
         "[bold]Everything is running.[/] Try next:",
-        "  baton status                                    what runs, and where its logs are",
-        "  baton report funnel --source market --by size   the funnel by another label",
-        "  TOKEN=$(baton token issue --role reader --sub me --aud handoff)",
-        f'  curl -H "Authorization: Bearer $TOKEN" {handoff}/v1/journeys/{lead_id}',
-        "  baton stop                                      end it all; the data stays",
+        *(f"  {command:<65} {what}".rstrip() for command, what in steps.items()),
         *(f"  {name:<13} {where['url']}/openapi.json" for name, where in profile["services"].items()),
     ]
     return Text.from_markup("\n".join(lines))

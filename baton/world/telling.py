@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import time
 from collections.abc import Awaitable
 from datetime import UTC, datetime
@@ -24,8 +25,8 @@ async def tell(leads: int, seed: int, state: Path | None, console: Console) -> N
     """Plays and shows. CommandError if something is refused, or not applied in time."""
     folder = api.state_folder(state)
     site = api.find_site(state)
-    profile = json.loads((folder / api.PROFILE).read_text())
-    internal = {name: where["internal_url"] for name, where in profile["services"].items()}
+    profile = api.read_profile(folder)
+    settle = settling.by(profile)
     remembered = folder / "world.json"
     known = json.loads(remembered.read_text()) if remembered.is_file() else {}
     begun = known.get(f"{seed}-{leads}", {"today": datetime.now(UTC).date().isoformat(), "played": False})
@@ -35,17 +36,17 @@ async def tell(leads: int, seed: int, state: Path | None, console: Console) -> N
     else:
         remembered.write_text(json.dumps(known | {f"{seed}-{leads}": begun}))
         player = playing.Player(site, seed, datetime.fromisoformat(begun["today"]).date())
-        await _play(player, plan, internal, console)
+        await _play(player, plan, settle, console)
         remembered.write_text(json.dumps(known | {f"{seed}-{leads}": begun | {"played": True}}))
-    await _show(site, profile, plan, console)
+    await _show(site, profile, plan, console, baton=command(folder, api.LOCAL))
 
 
-async def _play(player: playing.Player, plan: list[market.Planned], internal: dict[str, str], console: Console) -> None:
+async def _play(player: playing.Player, plan: list[market.Planned], settle: settling.Settle, console: Console) -> None:
     async with player.at_work():
-        await _step(console, "marketing captures {} leads, handoff decides on them", player.capture(plan), internal)
-        await _step(console, "sales answers {} offers", player.answer_offers(plan), internal)
-        await _step(console, "sales works on {} opportunities", player.sell(plan), internal)
-        await _step(console, "distribution fulfils {} orders", player.fulfil(plan), internal)
+        await _step(console, "marketing captures {} leads, handoff decides on them", player.capture(plan), settle)
+        await _step(console, "sales answers {} offers", player.answer_offers(plan), settle)
+        await _step(console, "sales works on {} opportunities", player.sell(plan), settle)
+        await _step(console, "distribution fulfils {} orders", player.fulfil(plan), settle)
 
 
 async def _is_there(site: api.Site) -> bool:
@@ -57,15 +58,15 @@ async def _is_there(site: api.Site) -> bool:
             return False
 
 
-async def _step(console: Console, text: str, work: Awaitable[int], internal: dict[str, str]) -> None:
+async def _step(console: Console, text: str, work: Awaitable[int], settle: settling.Settle) -> None:
     started = time.perf_counter()
     with console.status(text.format("…")):
         count = await work
-        await settling.settle(internal)
+        await settle()
     console.print(f"[green]✓[/] {text.format(f'{count:,}')} [dim]({time.perf_counter() - started:.1f} s, every event applied)[/]")
 
 
-async def _show(site: api.Site, profile: dict[str, Any], plan: list[market.Planned], console: Console) -> None:
+async def _show(site: api.Site, profile: dict[str, Any], plan: list[market.Planned], console: Console, *, baton: str) -> None:
     roles = {service: ["reader"] for service in api.SERVICES}
     async with api.Client(site, roles=roles, subject="demo-reader", patience=15) as client:
         report = await reading.read(client, reading.Question(source=market.SOURCE, by="channel"))
@@ -75,7 +76,17 @@ async def _show(site: api.Site, profile: dict[str, Any], plan: list[market.Plann
         console.print(display.journey(journey))
         console.print(display.decision(explanation))
         console.print(display.topics(await settling.count_events(profile["kafka"])))
-        console.print(display.next_steps(profile, journey["journey_id"]), soft_wrap=True)
+        console.print(display.next_steps(profile, journey["journey_id"], baton), soft_wrap=True)
+
+
+def command(folder: Path, local: Path) -> str:
+    """How `baton` is called for a state folder; `local` is that of this machine, beside which the profiles lie."""
+    prefix = f"{local.name}-"
+    if folder == local:
+        return "baton"
+    if folder.parent == local.parent and folder.name.startswith(prefix):
+        return f"baton --profile {folder.name.removeprefix(prefix)}"
+    return f"BATON_STATE={shlex.quote(str(folder))} baton"
 
 
 async def _complete_journey(client: api.Client, plan: list[market.Planned]) -> dict[str, Any]:
