@@ -1,15 +1,21 @@
-"""Real PostgreSQL and Kafka for every test that asks: started once a run, a database per worker and service, migrated once."""
+"""Real PostgreSQL and Kafka for every test that asks: started once a run, a database per worker and service, migrated once.
+
+With BATON_TEST_BACKEND=containers they are containers, started and removed by the process that controls the run.
+"""
 
 from __future__ import annotations
 
 import os
 import shutil
+import signal
 import tempfile
 from collections.abc import AsyncIterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import httpx2
 import pytest
+from hypothesis import settings
 
 from baton.local import servers as local
 from baton.local.servers import Servers
@@ -17,28 +23,59 @@ from baton.ops import tokens
 from shared.db import migrating
 from shared.db.transaction import Database, Transaction
 from shared.runtime.service import Service
-from tests import kit
+from tests import containers, kit
 
 STATE = "BATON_TEST_STATE"
 WORKER = os.environ.get("PYTEST_XDIST_WORKER", "w0")
 
 
+OWN = pytest.StashKey[ExitStack]()
+
+
+# How long an example takes says something about the machine, not about what is claimed.
+settings.register_profile("baton", deadline=None)
+settings.load_profile("baton")
+
+
 def pytest_configure(config: pytest.Config) -> None:
-    if not hasattr(config, "workerinput"):
-        os.environ[STATE] = tempfile.mkdtemp(prefix="baton-tests-")
+    if hasattr(config, "workerinput"):
+        return
+    try:
+        if containers.backend() == "containers":
+            containers.check()
+            signal.signal(signal.SIGTERM, signal.default_int_handler)  # containers outlive a process that does not end in order
+    except containers.UnusableError as error:
+        raise pytest.UsageError(str(error)) from error
+    os.environ[STATE] = tempfile.mkdtemp(prefix="baton-tests-")
+    config.stash[OWN] = ExitStack()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_setupnodes(config: pytest.Config) -> None:
+    if containers.backend() == "containers":
+        start_containers(config)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    if not hasattr(config, "workerinput"):
+    if OWN in config.stash:
         folder = Path(os.environ.pop(STATE))
-        local.destroy(folder)
+        with config.stash[OWN]:
+            local.destroy(folder)
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def start_containers(config: pytest.Config) -> Servers:
+    """PostgreSQL and Kafka in containers that belong to this process."""
+    return config.stash[OWN].enter_context(containers.running(Path(os.environ[STATE]))).servers
+
+
 @pytest.fixture(scope="session")
-def servers() -> Servers:
+def servers(pytestconfig: pytest.Config) -> Servers:
     """PostgreSQL and Kafka; all workers of a run share them."""
-    return local.start(Path(os.environ[STATE]))
+    folder = Path(os.environ[STATE])
+    if containers.backend() == "embedded":
+        return local.start(folder)
+    return containers.servers(folder) if hasattr(pytestconfig, "workerinput") else start_containers(pytestconfig)
 
 
 @pytest.fixture(scope="session")

@@ -22,6 +22,7 @@ from baton import client as api
 from baton.local import processes, servers
 from baton.local import state as states
 from baton.world import settling
+from tests import containers
 
 PROJECT = Path(__file__).resolve().parents[1]
 PARTS = (*states.SERVERS, *states.SERVICES)
@@ -125,7 +126,13 @@ class Stack:
 
 @contextmanager
 def installed(name: str) -> Iterator[Stack]:
-    """Four services with servers of their own, started for one run of tests and removed after it."""
+    """Four services with servers of their own, started for one run of tests and removed after it; in containers if the run says so."""
+    if containers.backend() == "containers":
+        from tests import compose
+
+        with compose.installed(name) as deployment:
+            yield deployment
+        return
     folder = Path(tempfile.mkdtemp(prefix=f"baton-{name}-"))
     stack = Stack(state=folder)
     try:

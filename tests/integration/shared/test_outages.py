@@ -3,47 +3,37 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
 import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
 
-import asyncpg
 import httpx2
 import pytest
 from sqlalchemy import text
 
-from baton.local import servers as local
-from baton.local.servers import Servers
 from shared.db import migrating
 from shared.db.transaction import Database
 from shared.ids import new_id
 from shared.runtime import topics
 from shared.runtime.service import Service
-from tests import kit
+from tests import breaking, kit
+from tests.breaking import Breakable
 from tests.integration.shared import traffic
 from tests.integration.shared.processes import Process, Site
 from tests.integration.shared.waiting import running, until
 
 
 @pytest.fixture(scope="module")
-def state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    folder = tmp_path_factory.mktemp("outages") / "state"
-    yield folder
-    local.destroy(folder)
+def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Breakable]:
+    with breaking.installation(tmp_path_factory.mktemp("outages") / "state") as started:
+        yield started
 
 
 @pytest.fixture(scope="module")
-def installation(state: Path) -> Servers:
-    return local.start(state)
-
-
-@pytest.fixture(scope="module")
-async def own(installation: Servers, service: Service) -> AsyncIterator[Database]:
-    url = installation.database_url("sales", "sales")
+async def own(installation: Breakable, service: Service) -> AsyncIterator[Database]:
+    url = installation.servers.database_url("sales", "sales")
     await migrating.migrate(service.folder, url)
     database = Database(url, service=service.name)
     yield database
@@ -79,27 +69,20 @@ async def works_again(calls: kit.Api) -> bool:
     return all(answer.status_code == 201 for answer in answers)
 
 
-async def test_without_the_database_requests_are_answered_and_it_needs_no_restart(calls: kit.Api, own: Database, state: Path) -> None:
+async def test_without_the_database_requests_are_answered_and_it_needs_no_restart(
+    calls: kit.Api, own: Database, installation: Breakable
+) -> None:
     await until(lambda: works_again(calls))
-    await asyncio.to_thread(local.stop_postgres, state)
+    await asyncio.to_thread(installation.stop_postgres)
     await expect_unavailable(calls, own)
-    await asyncio.to_thread(local.start_postgres, state)
+    await asyncio.to_thread(installation.start_postgres)
     await until(lambda: works_again(calls))
 
 
-async def test_a_database_that_hangs_in_silence_is_answered_for_in_time(calls: kit.Api, own: Database, installation: Servers) -> None:
+async def test_a_database_that_hangs_in_silence_is_answered_for_in_time(calls: kit.Api, own: Database, installation: Breakable) -> None:
     await until(lambda: works_again(calls))
-    connection = await asyncpg.connect(installation.postgres_dsn())
-    pids = [row["pid"] for row in await connection.fetch("SELECT pid FROM pg_stat_activity WHERE datname = 'sales'")]
-    await connection.close()
-    hanging = [*pids, installation.pid("postgres") or 0]
-    for pid in hanging:
-        os.kill(pid, signal.SIGSTOP)
-    try:
+    with installation.hanging_postgres():
         await expect_unavailable(calls, own)
-    finally:
-        for pid in hanging:
-            os.kill(pid, signal.SIGCONT)
     await until(lambda: works_again(calls))
 
 
@@ -148,7 +131,7 @@ class Stage:
     """Where processes run, and a caller's token."""
 
     site: Site
-    state: Path
+    installation: Breakable
     own: Database
     token: str
 
@@ -164,11 +147,12 @@ class Stage:
 
 
 @pytest.fixture
-async def stage(own: Database, calls: kit.Api, state: Path, installation: Servers, tmp_path: Path) -> Stage:
+async def stage(own: Database, calls: kit.Api, installation: Breakable, tmp_path: Path) -> Stage:
     await until(lambda: works_again(calls))
-    await topics.provision(installation.kafka, "sales", topic_prefix="o.", replication=1)
-    site = Site(installation, installation.database_url("sales", "sales"), calls.keys, tmp_path, "o.")
-    return Stage(site, state, own, calls.token("writer"))
+    servers = installation.servers
+    await topics.provision(servers.kafka, "sales", topic_prefix="o.", replication=1)
+    site = Site(servers, servers.database_url("sales", "sales"), calls.keys, tmp_path, "o.")
+    return Stage(site, installation, own, calls.token("writer"))
 
 
 async def says(process: Process, name: str, *, status: int = 503) -> None:
@@ -196,20 +180,20 @@ async def test_processes_tell_the_truth_and_end_in_time_whatever_is_away(stage: 
             await stage.all_applied(load.acknowledged[:20])
             async with site.role("worker") as second:
                 await ended_well(second)  # the broker up
-            await asyncio.to_thread(local.stop_kafka, stage.state)
+            await asyncio.to_thread(stage.installation.stop_kafka)
             await load.has_written(50)  # HTTP does not notice
             others = await a_process_that_never_saw_the_broker(stage)
             assert await api.is_ready()
             await says(worker, "relay")
             await says(worker, "consumer")
-        await asyncio.to_thread(local.start_kafka, stage.state)
+        await asyncio.to_thread(stage.installation.start_kafka)
         await stage.all_applied(load.acknowledged + others)  # the backlog drains by itself
         await until(worker.is_ready)
         await database_goes_and_comes(stage, api, worker)
         last = Load(api, stage.token)
         async with running(last):
             await last.has_written(20)
-            await asyncio.to_thread(local.stop_kafka, stage.state)
+            await asyncio.to_thread(stage.installation.stop_kafka)
             await asyncio.gather(ended_well(api), ended_well(worker))  # the broker down
         assert len(worker.lines()) < 4_000  # nothing asks for the broker in a tight loop
     await until(lambda: works_again(calls))
@@ -232,9 +216,9 @@ async def a_process_that_never_saw_the_broker(stage: Stage) -> list[UUID]:
 
 
 async def database_goes_and_comes(stage: Stage, *processes: Process) -> None:
-    await asyncio.to_thread(local.stop_postgres, stage.state)
+    await asyncio.to_thread(stage.installation.stop_postgres)
     for process in processes:
         await says(process, "database")
-    await asyncio.to_thread(local.start_postgres, stage.state)
+    await asyncio.to_thread(stage.installation.start_postgres)
     for process in processes:
         await until(process.is_ready)
