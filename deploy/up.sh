@@ -20,7 +20,14 @@ compose build --quiet
 # A start that was cut short leaves containers that were made and never started; they would be in the way of this one.
 compose ps --all --quiet --status created | xargs -r docker rm >/dev/null
 since=$(date -u +%Y-%m-%dT%H:%M:%SZ)
-compose up --detach --wait --remove-orphans && exit 0
+failed() { compose ps --all --format '{{.State}} {{.ExitCode}}' | grep -qvE '^(running|exited 0$)'; }
+unhealthy() { compose ps --format '{{.Health}}' | grep -qx unhealthy; }
+while :; do
+    compose up --detach --wait --remove-orphans && exit 0
+    # Whoever is only not ready at this moment may be in the next: a broker that comes back is found again after some seconds.
+    if failed || ! unhealthy || [ "$SECONDS" -gt 120 ]; then break; fi
+    sleep 5
+done
 
 # What each container that failed has said since, what its last health check was told, and what the engine says about it.
 told() { docker inspect --format "$1" "$2" | grep . | tail -n 1 || true; }

@@ -9,13 +9,17 @@ from typing import Any
 
 import pytest
 
+from tests import containers
 from tests import stack as stacks
 from tests.faults import figures, population
 from tests.faults.population import Population
 from tests.stack import Stack
 
-SETTLE_SECONDS = 30
+SETTLE_SECONDS = 90
 UNDISTURBED = "undisturbed"
+ON_THIS_MACHINE = ["test_kafka_away.py", "test_killed_services.py", "test_killed_stack.py"]
+IN_CONTAINERS = ["containers"]
+collect_ignore = ON_THIS_MACHINE if containers.backend() == "containers" else IN_CONTAINERS
 NOTES = pytest.StashKey[list[str]]()
 
 

@@ -17,7 +17,7 @@ from shared.ids import new_id
 from tests.stack import Stack
 
 PAUSE_SECONDS = 0.02
-REPEAT_SECONDS = 60.0
+REPEAT_SECONDS = 120.0
 
 Body = dict[str, Any]
 
@@ -87,8 +87,9 @@ class Load:
         async with httpx2.AsyncClient(timeout=30.0, trust_env=False) as http:
             for write in unknown:
                 while not write.acknowledged and not write.refused and time.monotonic() < until:
-                    await asyncio.sleep(min(write.retry_after or PAUSE_SECONDS, 0.5))
                     await self._send(http, write)
+                    if not write.acknowledged:
+                        await asyncio.sleep(min(write.retry_after or PAUSE_SECONDS, 0.5))
         return unknown
 
     def _token(self, service: str) -> str:

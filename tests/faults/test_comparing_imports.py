@@ -1,18 +1,20 @@
-"""The comparison of two imports can fail: whatever differs is found, and nothing passes by not having been counted."""
+"""An undisturbed import is what its rows say. The comparison of two imports can fail: nothing passes by not having been counted."""
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from shared.ids import new_id
 from tests.data import comparing
-from tests.faults import figures, topics
+from tests.faults import figures, population, topics
 from tests.faults.conftest import Imported
+from tests.faults.population import Population
 from tests.faults.topics import Told
 from tests.stack import Stack
 
@@ -20,6 +22,23 @@ TOLD = tuple(
     Told(topic=topic, id=f"{subject}{sequence}", source="/services/sales", subject=subject, sequence=sequence, correlation_id="c")
     for topic, subject, sequence in [("deal-closed", "a", 1), ("deal-closed", "b", 1), ("deal-closed", "a", 2), ("lead-accepted", "a", 3)]
 )
+
+
+async def test_an_undisturbed_import_comes_to_what_its_rows_say(undisturbed: Imported, people: Population) -> None:
+    truth, rows, sums, events = people.truth(), undisturbed.figures["rows"], undisturbed.figures["sums"], undisturbed.figures["events"]
+    assert rows["marketing"]["leads"] == rows["handoff"]["decisions"] == rows["sales"]["leads"] == truth["leads"]
+    assert rows["sales"]["deals"] == rows["distribution"]["deals"] == rows["marketing"]["deal_outcomes"] == truth["deals"]
+    assert rows["distribution"]["orders"] == rows["sales"]["order_facts"] == truth["orders"]
+    assert sums["distribution: order value"] == {"EUR": truth["order_value"]}
+    assert sums["marketing: outcomes"] == {"won": population.WON, "lost": population.LOST}
+    assert events["lead-generated"] == truth["leads"]
+    assert events["deal-closed"] == truth["deals"]
+    assert events["order-promised"] == truth["orders"]
+    assert 1000 < events["lead-qualified"] == events["lead-routed"] == rows["sales"]["offers"] < population.LEADS - 1000
+    groups = undisturbed.report["groups"]
+    assert {value: group["leads"] for value, group in groups.items()} == truth["leads_by_origin"]
+    assert {value: group["won_deals"] for value, group in groups.items()} == truth["won_by_origin"]
+    assert Decimal(undisturbed.report["total"]["conversion"]) == Decimal(population.WON) / population.LEADS
 
 
 def test_a_planted_difference_in_any_figure_is_found(undisturbed: Imported) -> None:

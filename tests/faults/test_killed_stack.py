@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from uuid import UUID
 
-from tests.faults import figures, load, population, topics
+from tests.faults import figures, known, load, population, topics
 from tests.faults.conftest import SETTLE_SECONDS
 from tests.stack import PARTS, Stack
 
@@ -42,16 +42,16 @@ async def test_what_was_acknowledged_outlives_everything(stack: Stack, note: Cal
     settled = await figures.settle(stack, seconds=SETTLE_SECONDS)
 
     sent = {write.id for write in writers.writes}
-    stored = await ids(stack, "marketing", "SELECT lead_id FROM leads WHERE source = $1")
+    stored = await known.captured(stack, SOURCE)
     assert told <= stored <= sent
-    assert await learned(stack) == stored
+    assert await known.learned(stack, SOURCE) == stored
 
     unknown = await writers.resend_unknown()
     assert len(unknown) >= WRITERS
     assert all(write.acknowledged for write in unknown), [write.statuses for write in unknown if not write.acknowledged]
     await figures.settle(stack, seconds=SETTLE_SECONDS)
-    assert await ids(stack, "marketing", "SELECT lead_id FROM leads WHERE source = $1") == sent
-    assert await learned(stack) == sent
+    assert await known.captured(stack, SOURCE) == sent
+    assert await known.learned(stack, SOURCE) == sent
     log = await topics.read(stack.running.kafka)
     assert list(topics.breaches(log)) == []
     generated = [each for each in log if each.topic == "lead-generated" and UUID(each.subject) in sent]
@@ -60,21 +60,3 @@ async def test_what_was_acknowledged_outlives_everything(stack: Stack, note: Cal
         f"everything killed: {len(told)} acknowledged leads, all there; {len(unknown)} unknown, {len(stored - told)} of them stored; "
         f"up again after {up:.1f} s, settled {settled:.1f} s later"
     )
-
-
-async def learned(stack: Stack) -> set[UUID]:
-    """The leads that handoff has decided on and sales knows and was offered: the same ones."""
-    decided = await ids(
-        stack, "handoff", "SELECT lead_id FROM decisions WHERE lead_id IN (SELECT lead_id FROM leads WHERE source_code = $1)"
-    )
-    offered = await ids(stack, "sales", "SELECT lead_id FROM offers WHERE lead_id IN (SELECT lead_id FROM leads WHERE source_code = $1)")
-    assert decided == offered == await ids(stack, "sales", "SELECT lead_id FROM leads WHERE source_code = $1")
-    return decided
-
-
-async def ids(stack: Stack, service: str, query: str) -> set[UUID]:
-    """The ids that a query finds, none of them twice."""
-    async with figures.connected(stack, service) as connection:
-        found = [row[0] for row in await connection.fetch(query, SOURCE)]
-    assert len(found) == len(set(found))
-    return set(found)

@@ -107,7 +107,7 @@ async def write_awkwardly(database: Database, *, events: int, writers: int = 24,
                 committed.update(kept)
             except Undone:
                 pass
-            except (DBAPIError, PostgresError) as error:  # it waited too long for a lock: rolled back
+            except (DBAPIError, PostgresError, TimeoutError) as error:  # it waited too long for a lock: rolled back
                 if not is_away(error):
                     raise
 
