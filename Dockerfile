@@ -5,8 +5,8 @@ FROM python:3.13-slim AS packages
 RUN apt-get update && apt-get install --yes --no-install-recommends binutils
 RUN python -m venv --without-pip /opt/baton
 COPY requirements.txt /tmp/
-RUN --mount=type=cache,target=/root/.cache/pip \
-    pip --python /opt/baton/bin/python install --disable-pip-version-check --no-deps --require-hashes --requirement /tmp/requirements.txt
+RUN --mount=type=cache,target=/var/cache/pip \
+    pip --python /opt/baton/bin/python install --cache-dir /var/cache/pip --disable-pip-version-check --no-deps --require-hashes --requirement /tmp/requirements.txt
 # A third of the size: symbols for a debugger, and parts of the rules language that come along and are never imported.
 RUN cd /opt/baton/lib/python3.13/site-packages \
     && find . -name '*.so*' -exec strip --strip-unneeded {} + \

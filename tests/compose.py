@@ -23,7 +23,8 @@ from tests import containers
 from tests.stack import PROJECT, Stack
 
 PARTS = (*states.SERVERS, *(f"{service}-{role}" for service in states.SERVICES for role in ("api", "worker")))
-UP_SECONDS = 600
+UP_SECONDS = 300
+COMMAND_SECONDS = 600
 INTERNAL_PORT = 9000
 
 PUBLISHED = """\
@@ -47,13 +48,18 @@ class Deployment(Stack):
         """Where PostgreSQL and Kafka are, seen from outside the containers."""
         return servers.Servers(kept=self.kept)
 
-    def compose(self, *arguments: str, seconds: float = UP_SECONDS) -> str:
+    def compose(self, *arguments: str, seconds: float = COMMAND_SECONDS) -> str:
         """A command of docker compose that must end well; gives what it printed."""
         return docker("compose", "--env-file", str(self.env), *arguments, seconds=seconds)
 
     def up(self) -> None:
-        """Start what does not run, and wait until all of it is ready."""
-        self.compose("up", "--detach", "--wait", "--no-build")
+        """Start what does not run, and wait until all of it is ready. AssertionError with the logs of what is not in time."""
+        self.compose("up", "--detach", "--no-build")
+        until = time.monotonic() + UP_SECONDS
+        while waiting := self.unhealthy():  # --wait would give up at the first part that is slow on a busy machine
+            if time.monotonic() > until:
+                raise AssertionError(f"not ready after {UP_SECONDS} s: {waiting}\n{self.compose('logs', '--tail', '20', *waiting)}")
+            time.sleep(0.5)
 
     def inspect(self) -> dict[str, dict[str, Any]]:
         """What the engine knows about the container of each part."""
@@ -104,7 +110,7 @@ def installed(name: str) -> Iterator[Deployment]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def docker(*arguments: str, seconds: float = UP_SECONDS) -> str:
+def docker(*arguments: str, seconds: float = COMMAND_SECONDS) -> str:
     """A command of the engine that must end well; gives what it printed. Settings of this process do not reach it."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("BATON_", "COMPOSE_"))}
     done = subprocess.run(
