@@ -71,7 +71,8 @@ test-containers: $(READY) ## the same tests on postgres:17 and apache/kafka in c
 	@BATON_TEST_BACKEND=containers TESTCONTAINERS_RYUK_DISABLED=true $(BIN)/pytest -q -n 2 --dist loadfile tests/unit tests/integration tests/contract tests/e2e
 
 test-deployment: $(READY) ## the images, the compose file, kills, restarts, upgrade and wrong settings, on containers
-	@BATON_TEST_BACKEND=containers $(BIN)/pytest -q tests/deployment tests/faults
+	@BATON_TEST_BACKEND=containers TESTCONTAINERS_RYUK_DISABLED=true $(BIN)/pytest -q tests/deployment
+	@BATON_TEST_BACKEND=containers TESTCONTAINERS_RYUK_DISABLED=true $(BIN)/pytest -q tests/faults
 
 test-data: $(READY) ## import real data and compare every figure (folder: BATON_DATA)
 	@$(BIN)/pytest -q tests/data
