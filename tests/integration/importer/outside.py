@@ -49,6 +49,7 @@ class Outside:
     refuses: Callable[[Body], str | None] = lambda _: None
     before: Callable[[str], httpx2.Response | None] = lambda _: None
     slow: float = 0.0
+    held: Callable[[], bool] = lambda: False  # over HTTP: no request is looked at meanwhile
 
     def answer(self, request: httpx2.Request) -> httpx2.Response:
         """As a transport of the client."""
@@ -107,6 +108,8 @@ class Outside:
         if message["type"] == "http.disconnect":  # the client was killed while it sent
             return
         await asyncio.sleep(self.slow)
+        while self.held():  # noqa: ASYNC110  what it waits for is changed by another thread
+            await asyncio.sleep(0.005)
         headers = {name.decode(): value.decode() for name, value in scope["headers"]}
         status, body = self.handle(scope["method"], scope["path"], content, headers.get("idempotency-key"))
         await send({"type": "http.response.start", "status": status, "headers": [(b"content-type", b"application/json")]})
