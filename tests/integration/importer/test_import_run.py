@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 import tracemalloc
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx2
@@ -267,8 +268,16 @@ def _forgetful(world: Outside, path: str) -> None:
     world.keys.clear()
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Programs started inside hear SIGINT, also where this run was started in the background of a shell, which makes all below it deaf."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.parametrize(("how", "ending"), [(signal.SIGKILL, -signal.SIGKILL), (signal.SIGINT, 130)])
-def test_the_command_can_be_stopped_and_run_again(tmp_path: Path, how: signal.Signals, ending: int):
+def test_the_command_can_be_stopped_and_run_again(tmp_path: Path, interruptible: None, how: signal.Signals, ending: int):
     Import(tmp_path, 3000)
     (tmp_path / "m.toml").write_text(MAPPING)
     world = Outside(held=lambda: len(world.leads) >= 500)  # however slow this test is, the import does not get to its end
@@ -278,7 +287,7 @@ def test_the_command_can_be_stopped_and_run_again(tmp_path: Path, how: signal.Si
         while len(world.leads) < 500 and time.monotonic() < until:
             time.sleep(0.01)
         killed.send_signal(how)
-        killed.communicate()
+        killed.communicate(timeout=60)
         assert killed.returncode == ending
         world.held = lambda: False
         assert 500 <= len(world.leads) < 3000
