@@ -1,5 +1,11 @@
 """The `baton` command: a client of the four services like any other, and what runs them on one machine."""
 
+PROFILE = "profile.json"
+"""The file of a state folder that tells clients where the services are."""
+
+ISSUER = "https://baton.local"
+"""Who signs tokens where Baton has keys of its own."""
+
 
 class CommandError(Exception):
     """A command could not do what it was asked: the message says what was missing and what to do about it."""

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from baton import CommandError, client
+from baton import PROFILE, CommandError
 from baton.local import state
 
 LOCAL = "local"
@@ -75,10 +75,10 @@ def chosen(option: str | None, *, state_named: bool, environ: Mapping[str, str])
 def folder_of(profile: str, local: Path) -> Path:
     """The state folder of a profile, beside that of this machine. CommandError, naming those that exist, for one that does not."""
     folder = local if profile == LOCAL else local.parent / f"{local.name}-{profile}"
-    if re.fullmatch(r"[a-z0-9][a-z0-9-]*", profile) and (profile == LOCAL or (folder / client.PROFILE).exists()):
+    if re.fullmatch(r"[a-z0-9][a-z0-9-]*", profile) and (profile == LOCAL or (folder / PROFILE).exists()):
         return folder
-    found = sorted(file.parent.name.removeprefix(f"{local.name}-") for file in local.parent.glob(f"{local.name}-*/{client.PROFILE}"))
-    raise CommandError(f"there is no profile `{profile}` (no {folder / client.PROFILE}); those that exist: {', '.join([LOCAL, *found])}")
+    found = sorted(file.parent.name.removeprefix(f"{local.name}-") for file in local.parent.glob(f"{local.name}-*/{PROFILE}"))
+    raise CommandError(f"there is no profile `{profile}` (no {folder / PROFILE}); those that exist: {', '.join([LOCAL, *found])}")
 
 
 def main() -> None:

@@ -22,14 +22,12 @@ from uuid import UUID
 
 import httpx2
 
-from baton import CommandError
+from baton import ISSUER, PROFILE, CommandError
 from shared.ids import new_id
 
 SERVICES = ("marketing", "handoff", "sales", "distribution")
-PROFILE = "profile.json"
 LOCAL = Path(__file__).resolve().parents[1] / ".baton"
 """The state folder of this machine."""
-ISSUER = "https://baton.local"
 TOKEN_SECONDS = 900
 RENEW_SECONDS = 120
 PASSING = frozenset({429, 502, 503, 504})

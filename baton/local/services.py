@@ -8,12 +8,12 @@ import time
 from collections.abc import Mapping
 from contextlib import ExitStack
 
+from baton import ISSUER
 from baton.local import kafka, postgres, processes, state
 from baton.local.errors import LocalError
 from baton.local.ports import HOST
 from baton.local.progress import Progress
 
-ISSUER = "https://baton.local"
 AUDIENCE_LIFETIME = 86_400
 READY_SECONDS = 90
 STOP_SECONDS = 30

@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+from baton import ISSUER, PROFILE
 from baton.local import kafka, keys, ports, postgres, processes, servers, services, state
 from baton.local.errors import LocalError
 from baton.local.ports import HOST
@@ -69,11 +70,11 @@ def write_profile(kept: state.State) -> None:
     profile = {
         "services": {name: {"url": services.url(kept, name), "internal_url": services.internal_url(kept, name)} for name in state.SERVICES},
         "kafka": kafka.address(kept),
-        "issuer": services.ISSUER,
+        "issuer": ISSUER,
         "key_file": str(kept.keys / "key.pem"),
         "postgres": {"host": HOST, "port": kept.ports["postgres"]},
     }
-    state.write_private(kept.folder / "profile.json", json.dumps(profile, indent=1) + "\n")
+    state.write_private(kept.folder / PROFILE, json.dumps(profile, indent=1) + "\n")
 
 
 def _wipe(kept: state.State, progress: Progress) -> state.State:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-DEFAULT_ISSUER = "https://baton.local"
+from baton import ISSUER
 
 _LIFE = re.compile(r"(\d{1,6})([smh]?)")
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600}
@@ -71,7 +71,7 @@ def issue(
     aud: Annotated[str, typer.Option("--aud", help="The one service the token is for.")],
     ttl: Annotated[int, typer.Option("--ttl", parser=seconds_of, metavar="LIFE", help="Life, at most 24h: 90s, 15m, 2h.")] = 900,
     folder: Keys = None,
-    issuer: Issuer = DEFAULT_ISSUER,
+    issuer: Issuer = ISSUER,
 ) -> None:
     """Print one access token."""
     from baton.local.state import SERVICES
@@ -99,7 +99,7 @@ def revoke(
     jti: Annotated[str | None, typer.Option("--jti", help="Id of one token.")] = None,
     sub: Annotated[str | None, typer.Option("--sub", help="Subject whose present tokens all end.")] = None,
     folder: Keys = None,
-    issuer: Issuer = DEFAULT_ISSUER,
+    issuer: Issuer = ISSUER,
 ) -> None:
     """Withdraw one token, or all tokens a subject holds now."""
     from baton.ops import tokens

@@ -17,11 +17,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from baton import CommandError
+from baton import ISSUER, PROFILE, CommandError
 from baton.local import state
 from baton.ops import tokens
 
-ISSUER = "https://baton.local"
 GROUP = "BATON_SECRETS_GROUP"
 SERVICE_GROUP = 10001
 """The group of the user that the images run as."""
@@ -71,7 +70,7 @@ def make(env: Path) -> Made:
                 new += _secret(home / "secrets" / f"{service}_cursor_secret", group)
             new += [] if (home / "keys" / tokens.KEY).exists() else [home / "keys" / tokens.KEY]
             tokens.keygen(home / "keys")
-            _write(home / "profile.json", json.dumps(_profile(settings, home / "profile.json"), indent=1), 0o644)
+            _write(home / PROFILE, json.dumps(_profile(settings, home / PROFILE), indent=1), 0o644)
     except OSError as error:
         raise DeploymentError(
             f"{error.filename or home} cannot be written ({error.strerror}): BATON_HOME in {env} names the folder"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections import Counter
 
 import structlog
 
@@ -26,7 +27,31 @@ def configure(service: str, level: str) -> None:
     )
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(structlog.stdlib.ProcessorFormatter(processor=structlog.processors.JSONRenderer(), foreign_pre_chain=shared))
+    handler.addFilter(OncePerSecond())
     logging.basicConfig(level=max(numeric, logging.WARNING), handlers=[handler], force=True)
+
+
+class OncePerSecond(logging.Filter):
+    """Of what libraries say again and again from one place, one line a second, with the number of those left out since the last.
+
+    A client of a broker that comes back warns of every batch that is refused meanwhile.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._last: dict[tuple[str, int], float] = {}
+        self._left_out: Counter[tuple[str, int]] = Counter()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether the line is written."""
+        place = (record.pathname, record.lineno)
+        if record.created - self._last.get(place, 0.0) < 1.0:
+            self._left_out[place] += 1
+            return False
+        self._last[place] = record.created
+        if more := self._left_out.pop(place, 0):
+            record.msg, record.args = f"{record.getMessage()} (and {more} more of these)", ()
+        return True
 
 
 def _in_service(service: str) -> structlog.typing.Processor:

@@ -12,13 +12,13 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from baton import ISSUER
 from baton.ops import commands, tokens
 from shared.auth.failures import InvalidToken
 from shared.auth.tokens import TrustedIssuer, Verifier
 from tests.integration.auth.mint import bearer
 
 NOW = 1_800_000_000.0
-ISSUER = commands.DEFAULT_ISSUER
 
 
 class Clock:

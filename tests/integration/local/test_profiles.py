@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from baton import CommandError, cli, client
+from baton import PROFILE, CommandError, cli, client
 from tests.stack import PROJECT
 
 
@@ -43,7 +43,7 @@ def answering() -> Iterator[str]:
 def profile(folder: Path, **content: object) -> Path:
     """A state folder with a profile."""
     folder.mkdir(parents=True)
-    (folder / client.PROFILE).write_text(json.dumps(content))
+    (folder / PROFILE).write_text(json.dumps(content))
     return folder
 
 
@@ -101,7 +101,7 @@ def test_what_makes_a_profile_does_not_need_it(tmp_path: Path) -> None:
     env.write_text(f"BATON_HOME={tmp_path / 'home'}\n")
     made = baton("secrets", "--env", str(env), state=None, BATON_PROFILE="nowhere")
     assert made.returncode == 0, made.stderr
-    assert (tmp_path / "home" / client.PROFILE).exists()
+    assert (tmp_path / "home" / PROFILE).exists()
 
 
 def test_a_profile_names_addresses_and_tokens_and_the_environment_wins(tmp_path: Path) -> None:
@@ -127,7 +127,7 @@ def test_status_says_which_services_in_containers_answer(tmp_path: Path, answeri
     assert told.returncode == 0, told.stderr
     assert [line.split()[1] for line in told.stdout.splitlines()[1:5]] == ["answers"] * 4
     assert "docker compose ps" in told.stdout
-    (folder / client.PROFILE).write_text(json.dumps({"services": {"sales": {"url": "http://127.0.0.1:9"}}, "containers": "shop"}))
+    (folder / PROFILE).write_text(json.dumps({"services": {"sales": {"url": "http://127.0.0.1:9"}}, "containers": "shop"}))
     silent = baton("status", "--json", state=folder)
     assert silent.returncode == 1
     found = json.loads(silent.stdout)
@@ -154,7 +154,7 @@ def test_what_docker_does_is_left_to_docker(tmp_path: Path, arguments: list[str]
     told = baton(*arguments, state=folder)
     assert told.returncode == 1
     assert told.stderr.rstrip().endswith(instead)
-    assert sorted(file.name for file in folder.iterdir()) == [client.PROFILE]
+    assert sorted(file.name for file in folder.iterdir()) == [PROFILE]
 
 
 def test_the_address_of_a_service_is_that_of_the_profile(tmp_path: Path) -> None:
@@ -169,4 +169,4 @@ def test_services_of_another_place_are_looked_at_and_left_alone(tmp_path: Path, 
     assert baton("status", state=folder).returncode == 0
     told = baton("up", state=folder)
     assert (told.returncode, "another place" in told.stderr) == (1, True)
-    assert sorted(file.name for file in folder.iterdir()) == [client.PROFILE]
+    assert sorted(file.name for file in folder.iterdir()) == [PROFILE]

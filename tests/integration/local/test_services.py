@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from baton import ISSUER
 from baton.local import services, state
 from shared.runtime.settings import Settings
 
@@ -23,7 +24,7 @@ def test_a_service_accepts_its_environment(tmp_path: Path, monkeypatch: pytest.M
         ports[f"{name}-internal"],
     )
     assert settings.dsn.endswith(f"@127.0.0.1:{ports['postgres']}/{name}")
-    assert [issuer.issuer for issuer in settings.issuers] == [services.ISSUER]
+    assert [issuer.issuer for issuer in settings.issuers] == [ISSUER]
 
 
 def test_the_signing_key_is_made_once(tmp_path: Path):
