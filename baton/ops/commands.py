@@ -1,4 +1,4 @@
-"""`baton token …` and `baton secrets`: keys, access tokens and passwords on the terminal."""
+"""`baton token …` and `baton secrets`: keys, access tokens and passwords on the terminal; and the operators' commands beside them."""
 
 from __future__ import annotations
 
@@ -35,9 +35,13 @@ def seconds_of(life: str) -> int:
 
 
 def register(app: typer.Typer) -> None:
-    """Adds `baton token` and `baton secrets`."""
+    """Adds the commands of this folder."""
+    from baton.ops import backbone, parked
+
     app.add_typer(token_app, name="token")
     app.command("secrets")(make_secrets)
+    parked.register(app)
+    backbone.register(app)
 
 
 def make_secrets(

@@ -70,7 +70,7 @@ def make(env: Path) -> Made:
                 new += _secret(home / "secrets" / f"{service}_cursor_secret", group)
             new += [] if (home / "keys" / tokens.KEY).exists() else [home / "keys" / tokens.KEY]
             tokens.keygen(home / "keys")
-            _write(home / PROFILE, json.dumps(_profile(settings, home / PROFILE), indent=1), 0o644)
+            _write(home / PROFILE, json.dumps(_profile(settings, home / PROFILE, env), indent=1), 0o644)
     except OSError as error:
         raise DeploymentError(
             f"{error.filename or home} cannot be written ({error.strerror}): BATON_HOME in {env} names the folder"
@@ -161,7 +161,7 @@ def _write(file: Path, text: str, mode: int, group: int = -1) -> None:
     draft.replace(file)
 
 
-def _profile(settings: Mapping[str, str], file: Path) -> dict[str, object]:
+def _profile(settings: Mapping[str, str], file: Path, env: Path) -> dict[str, object]:
     """Where everything is now; what else somebody wrote into the file, as a token's place, stays."""
     services = {name: {"url": f"http://127.0.0.1:{settings[f'BATON_PORT_{name.upper()}']}"} for name in state.SERVICES}
     try:
@@ -175,4 +175,5 @@ def _profile(settings: Mapping[str, str], file: Path) -> dict[str, object]:
         "kafka": f"127.0.0.1:{settings['BATON_PORT_KAFKA']}",
         "issuer": ISSUER,
         "containers": settings["COMPOSE_PROJECT_NAME"],
+        "settings": str(env),
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import yaml
@@ -19,13 +19,17 @@ _TOPIC = re.compile(r"[a-z][a-z0-9.-]*")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccessTable:
-    """Roles and their scopes, routes and the one scope each needs, topics by direction. What is not in it is not allowed."""
+    """Roles and their scopes, routes and the one scope each needs, topics by direction. What is not in it is not allowed.
+
+    `internal`: routes on the internal port, which callers from outside never reach.
+    """
 
     source: str
     roles: Mapping[str, frozenset[str]]
     routes: Mapping[str, str]
     produces: frozenset[str]
     consumes: frozenset[str]
+    internal: Mapping[str, str] = field(default_factory=dict)
 
     @staticmethod
     def load(path: Path) -> AccessTable:
@@ -56,24 +60,20 @@ def read_table(text: str, *, source: str) -> AccessTable:
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         raise Misconfigured(f"{source}:{mark.line + 1 if mark else 1}: not YAML") from None
-    parts = dict(reader.members(root, "the table", ("roles", "routes", "topics")))
+    parts = dict(reader.members(root, "the table", ("roles", "routes", "internal", "topics")))
     roles = {
         reader.name(key, _ROLE, "role"): frozenset(reader.names(value, _SCOPE, f"scope of {key.value}"))
         for key, value in reader.pairs(_required(parts, "roles", source), "roles")
     }
     held = frozenset().union(*roles.values())
-    routes: dict[str, str] = {}
-    for key, value in reader.pairs(_required(parts, "routes", source), "routes"):
-        scope = reader.name(value, _SCOPE, f"scope of {key.value}")
-        if scope not in held:
-            raise reader.fault(value, f"scope {scope} of {key.value} is held by no role")
-        routes[reader.name(key, _ROUTE, "route")] = scope
+    routes = reader.routes(_required(parts, "routes", source), "routes", held)
+    internal = reader.routes(parts["internal"], "internal", held) if "internal" in parts else {}
     topics = dict(reader.members(parts["topics"], "topics", ("produces", "consumes"))) if "topics" in parts else {}
     produces, consumes = (
         frozenset(reader.names(topics[name], _TOPIC, f"topic under {name}")) if name in topics else frozenset[str]()
         for name in ("produces", "consumes")
     )
-    return AccessTable(source=source, roles=roles, routes=routes, produces=produces, consumes=consumes)
+    return AccessTable(source=source, roles=roles, routes=routes, produces=produces, consumes=consumes, internal=internal)
 
 
 def _required(parts: Mapping[str, yaml.Node], name: str, source: str) -> yaml.Node:
@@ -109,6 +109,15 @@ class _Reader:
             if key.value not in known:
                 raise self.fault(key, f"unknown key {key.value} in {where}")
             yield key.value, value
+
+    def routes(self, node: yaml.Node, where: str, held: Collection[str]) -> dict[str, str]:
+        found: dict[str, str] = {}
+        for key, value in self.pairs(node, where):
+            scope = self.name(value, _SCOPE, f"scope of {key.value}")
+            if scope not in held:
+                raise self.fault(value, f"scope {scope} of {key.value} is held by no role")
+            found[self.name(key, _ROUTE, "route")] = scope
+        return found
 
     def name(self, node: yaml.Node, pattern: re.Pattern[str], what: str) -> str:
         if not isinstance(node, yaml.ScalarNode) or not pattern.fullmatch(node.value):

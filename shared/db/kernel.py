@@ -10,7 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 AHEAD_DAYS = 14
-INBOX_BACK_DAYS = 21
+INBOX_DAYS = 21
 
 _CREATE = (
     "CREATE SEQUENCE outbox_id_seq CACHE 1",  # a cache would hand out ids that do not follow commit order
@@ -40,6 +40,34 @@ _CREATE = (
         CONSTRAINT pk_idempotency_key PRIMARY KEY (principal, route, key))""",
 )
 
+_KEEP = (
+    # A key in here is held: its later events are parked behind. No next attempt: it waits for a person.
+    """CREATE TABLE parked_key (
+        key text CONSTRAINT pk_parked_key PRIMARY KEY, attempts int NOT NULL DEFAULT 0, next_attempt_at timestamptz)""",
+    """CREATE TABLE parked_event (
+        id bigint GENERATED ALWAYS AS IDENTITY, key text, event_id uuid, in_inbox boolean NOT NULL,
+        topic text NOT NULL, part int NOT NULL, "offset" bigint NOT NULL, kafka_ts timestamptz NOT NULL,
+        raw_key bytea, raw_headers jsonb NOT NULL, raw_value bytea, edited_value bytea,
+        state text NOT NULL DEFAULT 'open', error_class text, error_code text, error_text text,
+        parked_at timestamptz NOT NULL DEFAULT now(), resolved_at timestamptz,
+        CONSTRAINT ck_parked_event_state CHECK (state IN ('open', 'applied', 'discarded')),
+        CONSTRAINT pk_parked_event PRIMARY KEY (id),
+        CONSTRAINT uq_parked_event_topic_part_offset_kafka_ts UNIQUE (topic, part, "offset", kafka_ts))""",
+    "CREATE INDEX ix_parked_event_key_id ON parked_event (key, id) WHERE state = 'open'",
+    "CREATE INDEX ix_parked_event_event_id ON parked_event (event_id)",
+    # Which numbers of a subject have come, so that a missing one is noticed.
+    """CREATE TABLE aggregate_seen (
+        source text, subject uuid, numbers int8multirange NOT NULL,
+        CONSTRAINT pk_aggregate_seen PRIMARY KEY (source, subject)) WITH (fillfactor = 70)""",
+    """CREATE INDEX ix_aggregate_seen_gaps ON aggregate_seen (source, subject)
+        WHERE numbers <> int8multirange(range_merge(numbers))""",
+    """CREATE TABLE audit_log (
+        id bigint GENERATED ALWAYS AS IDENTITY CONSTRAINT pk_audit_log PRIMARY KEY,
+        xid xid8 NOT NULL DEFAULT pg_current_xact_id(), at timestamptz NOT NULL DEFAULT now(),
+        principal text NOT NULL, token_jti text, action text NOT NULL, object_type text NOT NULL, object_id text NOT NULL,
+        fields text[] NOT NULL, reason text, trace_id text, idempotency_key uuid)""",
+)
+
 
 class Operations(Protocol):
     """What of alembic's `op` is needed here."""
@@ -53,17 +81,26 @@ def create(op: Operations) -> None:
         op.execute(statement)
 
 
+def create_keeping(op: Operations) -> None:
+    """The second revision: what keeps a bad event, notices a missing one, and remembers what operators did."""
+    for statement in _KEEP:
+        op.execute(statement)
+
+
 def first_uuid7_of(day: date) -> UUID:
     """The lowest UUID whose time part is the beginning of that UTC day."""
     milliseconds = int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp() * 1000)
     return UUID(int=milliseconds << 80)
 
 
-async def create_partitions(connection: AsyncConnection, today: date) -> int:
-    """Creates the missing daily partitions of outbox and inbox, 14 days ahead, and returns how many. Repeatable."""
+async def create_partitions(connection: AsyncConnection, today: date, *, inbox_days: int = INBOX_DAYS) -> int:
+    """Creates the missing daily partitions of outbox and inbox, 14 days ahead, and returns how many. Repeatable.
+
+    The inbox goes back as many days as it is kept, since it may be told of what happened before it began.
+    """
     existing = set((await connection.execute(text("SELECT inhrelid::regclass::text FROM pg_inherits"))).scalars())
     created = 0
-    for offset in range(-INBOX_BACK_DAYS, AHEAD_DAYS + 1):
+    for offset in range(-inbox_days, AHEAD_DAYS + 1):
         day, following = today + timedelta(days=offset), today + timedelta(days=offset + 1)
         bounds = {f"inbox_p{day:%Y%m%d}": ("inbox", f"{first_uuid7_of(day)}", f"{first_uuid7_of(following)}")}
         if offset >= -1:
@@ -77,10 +114,13 @@ async def create_partitions(connection: AsyncConnection, today: date) -> int:
     return created
 
 
-async def days_ahead(connection: AsyncConnection, today: date) -> int:
-    """For how many days after today both tables have partitions."""
+async def last_days(connection: AsyncConnection, today: date) -> dict[str, date]:
+    """Up to which day outbox and inbox have a partition for each day from today on; yesterday where today's is missing."""
     names = set((await connection.execute(text("SELECT inhrelid::regclass::text FROM pg_inherits"))).scalars())
-    days = 0
-    while {f"{table}_p{today + timedelta(days=days + 1):%Y%m%d}" for table in ("outbox", "inbox")} <= names:
-        days += 1
-    return days
+    last: dict[str, date] = {}
+    for table in ("outbox", "inbox"):
+        day = today
+        while f"{table}_p{day:%Y%m%d}" in names:
+            day += timedelta(days=1)
+        last[table] = day - timedelta(days=1)
+    return last

@@ -2,8 +2,25 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, MetaData, SmallInteger, Table, Text, Uuid, func
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    Table,
+    Text,
+    UniqueConstraint,
+    Uuid,
+    func,
+)
+from sqlalchemy.dialects.postgresql import INT8MULTIRANGE, JSONB
 
 from shared.db.types import Instant, Snapshot, Xid8
 
@@ -69,4 +86,65 @@ def kernel_tables(metadata: MetaData) -> None:
         Column("headers", JSONB, nullable=False),
         Column("body", LargeBinary, nullable=False),
         Column("recorded_at", Instant, nullable=False, server_default=func.now()),
+    )
+    _keeping(metadata)
+
+
+def _keeping(metadata: MetaData) -> None:
+    Table(
+        "parked_key",
+        metadata,
+        Column("key", Text, primary_key=True),
+        Column("attempts", Integer, nullable=False, server_default="0"),
+        Column("next_attempt_at", Instant),
+    )
+    parked = Table(
+        "parked_event",
+        metadata,
+        Column("id", BigInteger, Identity(always=True), primary_key=True),
+        Column("key", Text),
+        Column("event_id", Uuid, index=True),
+        Column("in_inbox", Boolean, nullable=False),
+        Column("topic", Text, nullable=False),
+        Column("part", Integer, nullable=False),
+        Column("offset", BigInteger, nullable=False),
+        Column("kafka_ts", Instant, nullable=False),
+        Column("raw_key", LargeBinary),
+        Column("raw_headers", JSONB, nullable=False),
+        Column("raw_value", LargeBinary),
+        Column("edited_value", LargeBinary),
+        Column("state", Text, nullable=False, server_default="open"),
+        Column("error_class", Text),
+        Column("error_code", Text),
+        Column("error_text", Text),
+        Column("parked_at", Instant, nullable=False, server_default=func.now()),
+        Column("resolved_at", Instant),
+        CheckConstraint("state IN ('open', 'applied', 'discarded')", name="state"),
+        UniqueConstraint("topic", "part", "offset", "kafka_ts"),
+    )
+    Index("ix_parked_event_key_id", parked.c.key, parked.c.id, postgresql_where=parked.c.state == "open")
+    seen = Table(
+        "aggregate_seen",
+        metadata,
+        Column("source", Text, primary_key=True),
+        Column("subject", Uuid, primary_key=True),
+        Column("numbers", INT8MULTIRANGE, nullable=False),
+    )
+    gaps = seen.c.numbers != func.int8multirange(func.range_merge(seen.c.numbers))
+    Index("ix_aggregate_seen_gaps", seen.c.source, seen.c.subject, postgresql_where=gaps)
+    Table(
+        "audit_log",
+        metadata,
+        Column("id", BigInteger, Identity(always=True), primary_key=True),
+        Column("xid", Xid8, nullable=False, server_default=func.pg_current_xact_id()),
+        Column("at", Instant, nullable=False, server_default=func.now()),
+        Column("principal", Text, nullable=False),
+        Column("token_jti", Text),
+        Column("action", Text, nullable=False),
+        Column("object_type", Text, nullable=False),
+        Column("object_id", Text, nullable=False),
+        Column("fields", ARRAY(Text), nullable=False),
+        Column("reason", Text),
+        Column("trace_id", Text),
+        Column("idempotency_key", Uuid),
     )

@@ -22,6 +22,8 @@ _NOW = select(func.now())
 
 SERVER_SETTINGS = {"statement_timeout": "5000", "lock_timeout": "1000", "idle_in_transaction_session_timeout": "10000", "jit": "off"}
 
+CLOSE_SECONDS = 2.0
+
 FIGURE_SECONDS = 60
 """How long one statement over many facts may take; a command's has 3 seconds."""
 
@@ -37,13 +39,14 @@ class Emitted:
 class Transaction:
     """What a use case writes in. `now` is the recorded time of everything it stores (aware, UTC)."""
 
-    __slots__ = ("_buffer", "_connection", "_service", "now")
+    __slots__ = ("_buffer", "_connection", "_service", "_written", "now")
 
     def __init__(self, connection: AsyncConnection, *, service: str, now: datetime) -> None:
         self.now = now
         self._connection = connection
         self._service = service
         self._buffer: list[Emitted] = []
+        self._written = 0
 
     @property
     def emitted(self) -> Sequence[Emitted]:
@@ -87,11 +90,12 @@ class Transaction:
             raise
 
     async def flush(self) -> int:
-        """Numbers the buffered events and writes them to the outbox, once, just before COMMIT. Returns how many."""
-        if self._buffer:
-            rows = [writing.Outgoing(emitted.event, emitted.cause, self.now) for emitted in self._buffer]
-            await writing.append(self._connection, rows)
-        return len(self._buffer)
+        """Numbers the buffered events and writes them to the outbox, once, just before COMMIT. Returns how many were written in all."""
+        unwritten = self._buffer[self._written :]
+        if unwritten:
+            await writing.append(self._connection, [writing.Outgoing(each.event, each.cause, self.now) for each in unwritten])
+            self._written = len(self._buffer)
+        return self._written
 
 
 class Database:
@@ -142,10 +146,22 @@ class Database:
         now = (await connection.execute(_NOW)).scalar_one()
         return Transaction(connection, service=self.service, now=now.astimezone(UTC))
 
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[AsyncConnection]:
+        """A connection without a transaction's clock; like `transaction`, it is given up when its user is cancelled."""
+        async with self.engine.connect() as connection:
+            try:
+                async with connection.begin():
+                    yield connection
+            except asyncio.CancelledError:
+                await asyncio.shield(connection.invalidate())
+                raise
+
     async def close(self) -> None:
-        """Closes the pools."""
-        await self.engine.dispose()
-        await self._figures.dispose()
+        """Closes the pools: in order, or, where the server is silent, after 2 s without waiting for it."""
+        closing = asyncio.gather(self.engine.dispose(), self._figures.dispose(), return_exceptions=True)
+        await asyncio.wait({closing}, timeout=CLOSE_SECONDS)
+        closing.cancel()
 
 
 def _engine(url: str, *, pool_size: int, seconds: int, settings: Mapping[str, str]) -> AsyncEngine:

@@ -79,13 +79,17 @@ Listed = Annotated[tuple[T, ...], Field(max_length=200)]
 
 @dataclass(frozen=True, slots=True)
 class EventType:
-    """What is fixed about an event: its name (equal to its topic), data version, owner, and the fields that give subject and key."""
+    """What is fixed about an event: its name (equal to its topic), data version, owner, and the fields that give subject and key.
+
+    Events of one `aggregate` of one owner share the numbers of their subjects.
+    """
 
     name: str
     version: str
     producer: str
     subject: str
     key: str
+    aggregate: str
 
 
 _BY_NAME: dict[str, type[Any]] = {}
@@ -93,8 +97,11 @@ _TYPES: dict[type[Any], EventType] = {}
 
 
 @dataclass_transform(frozen_default=True, kw_only_default=True)
-def event(name: str, version: str, *, subject: str, key: str) -> Callable[[type[E]], type[E]]:
-    """Declares a dataclass under shared/events/<producer>/ as the event `name`, data version `major.minor`."""
+def event(name: str, version: str, *, subject: str, key: str, aggregate: str = "") -> Callable[[type[E]], type[E]]:
+    """Declares a dataclass under shared/events/<producer>/ as the event `name`, data version `major.minor`.
+
+    `aggregate`: named where another subject field holds the id of the same thing; else it follows from the field.
+    """
 
     def declare(cls: type[E]) -> type[E]:
         parts = cls.__module__.split(".")
@@ -106,7 +113,7 @@ def event(name: str, version: str, *, subject: str, key: str) -> Callable[[type[
             raise ValueError(f"{cls.__qualname__} is not a well-formed event declaration")
         if _BY_NAME.setdefault(name, cls) is not cls:
             raise ValueError(f"the event {name} is declared twice")
-        _TYPES[cls] = EventType(name, version, parts[2], subject, key)
+        _TYPES[cls] = EventType(name, version, parts[2], subject, key, aggregate or subject.removesuffix("_id"))
         return cls
 
     return declare

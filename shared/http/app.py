@@ -31,7 +31,7 @@ _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 log = structlog.get_logger()
 
 
-def build(name: str, routers: Sequence[APIRouter], edge: Edge | None) -> FastAPI:
+def build(name: str, routers: Sequence[APIRouter], edge: Edge | None, *, prefix: str = PREFIX) -> FastAPI:
     """The application of a service. Without an edge it only documents itself."""
     app = _Documented(
         title=f"Baton {name}",
@@ -43,9 +43,9 @@ def build(name: str, routers: Sequence[APIRouter], edge: Edge | None) -> FastAPI
         redirect_slashes=False,
     )
     for router in routers:
-        app.include_router(router, prefix=PREFIX)
+        app.include_router(router, prefix=prefix)
     app.state.edge = edge
-    app.state.methods = _methods(routers)
+    app.state.methods = _methods(routers, prefix)
     app.add_middleware(_Around)
     return app
 
@@ -59,19 +59,19 @@ class _Documented(FastAPI):
         return document
 
 
-def routes(routers: Sequence[APIRouter]) -> list[tuple[str, str, EdgeRoute]]:
-    """(method, path, route) of every public route. TypeError for one that is no transaction."""
+def routes(routers: Sequence[APIRouter], prefix: str = PREFIX) -> list[tuple[str, str, EdgeRoute]]:
+    """(method, path, route) of every route. TypeError for one that is no transaction."""
     found: list[tuple[str, str, EdgeRoute]] = []
     for router in routers:
         for route in router.routes:
             if not isinstance(route, EdgeRoute):
                 raise TypeError(f"{route} has no scope")
-            found += [(method, PREFIX + route.path, route) for method in sorted(route.methods or ())]
+            found += [(method, prefix + route.path, route) for method in sorted(route.methods or ())]
     return found
 
 
-def _methods(routers: Sequence[APIRouter]) -> list[tuple[Any, str]]:
-    return [(compile_path(path)[0], method) for method, path, _ in routes(routers)]
+def _methods(routers: Sequence[APIRouter], prefix: str) -> list[tuple[Any, str]]:
+    return [(compile_path(path)[0], method) for method, path, _ in routes(routers, prefix)]
 
 
 async def _http(request: Request, error: Exception) -> Response:

@@ -24,6 +24,7 @@ from starlette.responses import Response
 from shared.auth.access import AccessTable
 from shared.auth.tokens import InvalidToken, Principal, Verifier
 from shared.cause import Actor, Cause, Version
+from shared.db import failpoints
 from shared.db.failures import is_away, is_unstorable
 from shared.db.transaction import FIGURE_SECONDS, Database, Transaction
 from shared.errors import Invalid, Refusal
@@ -129,7 +130,10 @@ class EdgeRoute(APIRoute):
                 return _problem(request, 403, "SCOPE_MISSING", f"This needs the scope {self.requirement.scope}.")
             asked = await requests.read(request, principal, keyed=self.keyed, bulk=self.requirement.bulk)
             limit = FIGURE_SECONDS + REQUEST_SECONDS if self.requirement.figures else REQUEST_SECONDS
-            return await _in_time(request, self._transact(request, inner, edge, asked, scopes), limit)
+            response = await _in_time(request, self._transact(request, inner, edge, asked, scopes), limit)
+            if asked.key is not None:
+                failpoints.reached("edge.before_send")
+            return response
         except InvalidToken:
             headers = {"WWW-Authenticate": 'Bearer error="invalid_token"'}
             return _problem(request, 401, "INVALID_TOKEN", "A valid access token is needed.", headers=headers)
@@ -181,7 +185,11 @@ class EdgeRoute(APIRoute):
             _set_etag(response)
             if asked.key is not None:
                 await idempotency.keep(tx, asked.key, response)
-            return response
+            failpoints.reached("edge.before_flush")
+            await tx.flush()
+            failpoints.reached("edge.before_commit")
+        failpoints.reached("edge.after_commit")
+        return response
 
     def _call(self, request: Request, tx: Transaction, asked: requests.Asked, scopes: frozenset[str]) -> Call:
         correlation_id: UUID = request.scope["baton.correlation_id"]

@@ -6,20 +6,21 @@ import asyncio
 import time
 from collections.abc import Coroutine, Iterable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
-from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
 from aiokafka.structs import ConsumerRecord
 from sqlalchemy import ARRAY, BigInteger, Integer, Text, bindparam, text
 
-from shared.db.failures import is_away
+from shared.db import failpoints
 from shared.db.transaction import Database
-from shared.inbox.applying import Applier, Halted, LostPosition, Part, is_passing
+from shared.inbox import clients, gaps, parking
+from shared.inbox.applying import Applier, LostPosition, Part, is_passing
 from shared.inbox.decoding import Record
-from shared.inbox.handlers import Handlers
+from shared.inbox.parking import TooManyHeld
 from shared.telemetry import metrics
 
 log = structlog.get_logger()
@@ -38,6 +39,7 @@ MAX_BACKOFF_SECONDS = 5.0
 # Below max_poll_interval_ms (5 min): a longer wait leaves the group on purpose.
 RETRY_SECONDS = 240.0
 STALE_SECONDS = 30.0
+STAND_SECONDS = 0.5
 
 _NAMES = (bindparam("topics", type_=ARRAY(Text)), bindparam("parts", type_=ARRAY(Integer)))
 # A partition that was never read begins at its earliest record.
@@ -50,14 +52,31 @@ _READ = text(
 ).bindparams(*_NAMES)
 
 
+@dataclass(frozen=True, slots=True)
+class Halted:
+    """Why a partition is not read any further, and where it stands."""
+
+    part: Part
+    offset: int
+    reason: str
+
+
+class PollFailed(Exception):  # noqa: N818  a fact about a client
+    """The client could not read: it is given up, and made anew."""
+
+
 class Consumer:
     """One member of its service's group. Runs until it is stopped; errors of PostgreSQL or Kafka are waited out."""
 
-    def __init__(self, *, database: Database, handlers: Handlers, bootstrap: str, group: str, topic_prefix: str = "") -> None:
+    def __init__(self, database: Database, applier: Applier, *, bootstrap: str, group: str) -> None:
         self._database = database
         self._bootstrap = bootstrap
-        self._group = topic_prefix + group
-        self._applier = Applier(database, handlers, topic_prefix)
+        self._group = group
+        self._applier = applier
+        self._gaps = gaps.Gaps(database)
+        self._looked = time.monotonic()
+        self._polled = time.monotonic()
+        self._waiting: dict[Part, float] = {}
         self._stopping = asyncio.Event()
         self._positions: dict[Part, int] = {}
         self._halted: dict[Part, Halted] = {}
@@ -66,6 +85,7 @@ class Consumer:
         self._progress = time.monotonic()
         self._committed = 0.0
         self._failures = 0
+        self._standing = False
         self._trouble: str | None = "not connected yet"
         self._silence: str | None = None
 
@@ -90,42 +110,47 @@ class Consumer:
         """Reads and applies until stopped; a consumer that is in doubt is closed and made anew."""
         while not self._stopping.is_set():
             try:
+                if self._standing:
+                    await self._stand()
                 await self._member()
+            except TooManyHeld:
+                self._standing = True
             except Exception as error:
                 # Nothing here may end the process: brokers and databases go away and come back.
-                if not (isinstance(error, KafkaError | OSError | TimeoutError | RuntimeError) or is_passing(error) or is_away(error)):
+                if not (isinstance(error, PollFailed | KafkaError | OSError | TimeoutError | RuntimeError) or is_passing(error)):
                     raise
                 self._failures += 1
                 self._trouble = f"{type(error).__name__}: {str(error)[:200]}"
                 log.warning("consumer_interrupted", error=self._trouble, failures=self._failures)
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(min(0.2 * 2 ** min(self._failures, 5), MAX_BACKOFF_SECONDS)):
-                        await self._stopping.wait()
+                await self._pause(min(0.2 * 2 ** min(self._failures, 5), MAX_BACKOFF_SECONDS))
+
+    async def _stand(self) -> None:
+        # So many bad events are not the fault of each: reading on would only park more. The drain goes on, and with it this.
+        self._trouble = f"{self._applier.max_held_keys} keys are held by parked events"
+        log.error("too_many_keys_held", max_held_keys=self._applier.max_held_keys)
+        while not self._stopping.is_set():
+            async with self._database.transaction() as tx:
+                self._standing = await parking.count_held(tx) >= self._applier.max_held_keys
+            if not self._standing:
+                return
+            await self._pause(STAND_SECONDS)
+
+    async def _pause(self, seconds: float) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._stopping.wait()
 
     async def _member(self) -> None:
-        consumer = AIOKafkaConsumer(
-            bootstrap_servers=self._bootstrap,
-            group_id=self._group,
-            client_id=self._group,
-            enable_auto_commit=False,
-            auto_offset_reset="none",
-            partition_assignment_strategy=(RangePartitionAssignor,),
-            session_timeout_ms=10_000,
-            heartbeat_interval_ms=1_000,
-            rebalance_timeout_ms=30_000,
-            max_poll_interval_ms=300_000,
-            fetch_max_wait_ms=50,
-            max_partition_fetch_bytes=1_048_576,
-        )
+        consumer = clients.make(self._bootstrap, self._group)
         try:
             consumer.subscribe(topics=self.topics, listener=_Assigned(self, consumer))
             async with asyncio.timeout(START_SECONDS):
                 await _unless(self._stopping, consumer.start())
             while not self._stopping.is_set():
                 await self._step(consumer)
-            await self._commit(consumer, at_most_every=0)
+            await self.commit(consumer)
         finally:
-            await close(consumer)
+            await clients.close(consumer)
 
     async def _step(self, consumer: AIOKafkaConsumer) -> None:
         try:
@@ -134,17 +159,22 @@ class Consumer:
         except (NoOffsetForPartitionError, OffsetOutOfRangeError):
             await self.position(consumer, consumer.assignment())
             return
+        except Exception as error:  # whatever its insides met, a new one may be without it
+            raise PollFailed(f"{type(error).__name__}: {error}") from error
+        self._polled = time.monotonic()
         if any((tp.topic, tp.partition) not in self._positions for tp in consumer.assignment()):
             # PostgreSQL did not answer at the assignment, and aiokafka reads from where Kafka's own advisory offset stands.
             await self.position(consumer, consumer.assignment())
             return
         self._failures, self._trouble = 0, None
+        self._note_waiting(consumer, fetched)
         records = self._next_records(consumer, fetched)
         for start in range(0, len(records), CHUNK_RECORDS):
             await self._apply(consumer, records[start : start + CHUNK_RECORDS])
         self._progress = time.monotonic()
         self._show_lag(consumer)
-        await self._commit(consumer, at_most_every=COMMIT_SECONDS)
+        await self.commit(consumer, at_most_every=COMMIT_SECONDS)
+        await self._look_for_gaps(consumer)
 
     def _next_records(self, consumer: AIOKafkaConsumer, fetched: dict[TopicPartition, list[Fetched]]) -> list[Record]:
         records: list[Record] = []
@@ -169,27 +199,23 @@ class Consumer:
             consumer.seek(tp, position)
 
     async def _apply(self, consumer: AIOKafkaConsumer, records: Sequence[Record]) -> None:
-        waited_since = time.monotonic()
         delay = 0.05
         while not self._stopping.is_set():
             chunk = self._next_in_line(records)
             if not chunk:
                 return
             try:
-                for halted in await self._applier.apply(chunk, self._positions):
-                    self._halt(consumer, halted)
+                await self._applier.apply(chunk, self._positions)
                 return
             except LostPosition:
                 await self.position(consumer, consumer.assignment())
                 return
             except Exception as error:
-                if not is_passing(error) or time.monotonic() - waited_since > RETRY_SECONDS:
+                if not is_passing(error) or time.monotonic() - self._polled > RETRY_SECONDS:
                     raise
                 self._trouble = f"{type(error).__name__}"
                 log.warning("chunk_repeated", error=type(error).__name__, records=len(chunk))
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(delay):
-                        await self._stopping.wait()
+                await self._pause(delay)
                 delay = min(delay * 2, MAX_BACKOFF_SECONDS)
 
     def _next_in_line(self, records: Sequence[Record]) -> list[Record]:
@@ -214,7 +240,7 @@ class Consumer:
 
     async def position(self, consumer: AIOKafkaConsumer, assigned: Iterable[TopicPartition]) -> None:
         """Puts every assigned partition where PostgreSQL says. A log that does not reach from there on halts its partition."""
-        async with self._seeking, asyncio.timeout(POSITION_SECONDS):
+        async with asyncio.timeout(POSITION_SECONDS), self._seeking:
             parts = list(assigned)
             for topic, part in self._halted:  # it is tried again, and halts again unless somebody has mended it
                 with suppress(IllegalStateError):
@@ -239,18 +265,21 @@ class Consumer:
     def forget(self) -> None:
         """The partitions were taken away: what is read of them now is not ours to apply, and their troubles are another's."""
         self._positions = {}
+        self._waiting = {}
+        metrics.CONSUMER_LAG.clear()
         for (topic, part), halted in self._halted.items():
             metrics.CONSUMER_HALTED.labels(topic, part, halted.reason).set(0)
         self._halted = {}
 
-    async def _commit(self, consumer: AIOKafkaConsumer, *, at_most_every: float) -> None:
-        # Advisory: lag displays read it, and it shows that a broker answers; a poll only comes back empty when none does.
+    async def commit(self, consumer: AIOKafkaConsumer, *, at_most_every: float = 0) -> None:
+        """Tells Kafka the positions: for lag displays, and to see that a broker answers; a poll only comes back empty when none does."""
         if time.monotonic() - self._committed < at_most_every:
             return
         self._committed = time.monotonic()
         ours = consumer.assignment()
         offsets = {TopicPartition(*part): offset for part, offset in self._positions.items() if TopicPartition(*part) in ours}
         if offsets:
+            failpoints.reached("chunk.before_kafka_commit")
             try:
                 async with asyncio.timeout(COMMIT_TIMEOUT_SECONDS):
                     await consumer.commit(offsets)
@@ -260,11 +289,38 @@ class Consumer:
             except (KafkaError, TimeoutError):
                 self._silence = "Kafka does not answer"
 
+    def _note_waiting(self, consumer: AIOKafkaConsumer, fetched: dict[TopicPartition, list[Fetched]]) -> None:
+        # Since when the first record that is not applied waits: by its own time, or, of one that was not fetched yet, since it was noticed.
+        for tp, found in fetched.items():
+            if found:
+                self._waiting[tp.topic, tp.partition] = found[0].timestamp / 1000
+        for part in self._positions:
+            if (consumer.highwater(TopicPartition(*part)) or 0) > self._positions[part]:
+                self._waiting.setdefault(part, time.time())
+
     def _show_lag(self, consumer: AIOKafkaConsumer) -> None:
         for (topic, part), position in self._positions.items():
-            high = consumer.highwater(TopicPartition(topic, part))
-            if high is not None:
-                metrics.CONSUMER_LAG.labels(topic, part).set(max(0, high - position))
+            behind = max(0, (consumer.highwater(TopicPartition(topic, part)) or 0) - position)
+            metrics.CONSUMER_LAG.labels(topic, part).set(behind)
+            if not behind:
+                self._waiting.pop((topic, part), None)
+
+    def lag_seconds(self) -> float:
+        """The age of the oldest record that is not applied yet, as far as it is known."""
+        return max(0.0, time.time() - min(self._waiting.values())) if self._waiting else 0.0
+
+    async def _look_for_gaps(self, consumer: AIOKafkaConsumer) -> None:
+        if time.monotonic() - self._looked < gaps.CHECK_SECONDS:
+            return
+        self._looked = time.monotonic()
+        everywhere = [TopicPartition(topic, part) for topic in self.topics for part in consumer.partitions_for_topic(topic) or ()]
+        async with asyncio.timeout(POSITION_SECONDS):
+            ends = await consumer.end_offsets(everywhere)
+        names = {"topics": [tp.topic for tp in everywhere], "parts": [tp.partition for tp in everywhere]}
+        async with self._database.transaction() as tx:
+            positions = {(row.topic, row.part): row.next_offset for row in await tx.all(_READ, names)}
+        if all(positions.get((tp.topic, tp.partition), 0) >= end for tp, end in ends.items()):
+            await self._gaps.look()
 
 
 class _Assigned(ConsumerRebalanceListener):
@@ -275,6 +331,7 @@ class _Assigned(ConsumerRebalanceListener):
         self._client = client
 
     async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]  # noqa: ARG002  aiokafka awaits it
+        await self._consumer.commit(self._client)
         self._consumer.forget()
 
     async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
@@ -285,7 +342,7 @@ class _Assigned(ConsumerRebalanceListener):
 
 
 def _record(found: Fetched) -> Record:
-    return Record(found.topic, found.partition, found.offset, found.key, found.headers, found.value)
+    return Record(found.topic, found.partition, found.offset, found.key, found.headers, found.value, found.timestamp)
 
 
 async def _unless(halt: asyncio.Event, work: Coroutine[Any, Any, T]) -> T | None:
@@ -299,30 +356,3 @@ async def _unless(halt: asyncio.Event, work: Coroutine[Any, Any, T]) -> T | None
             got.cancel()
             await asyncio.wait((got,))
     return got.result() if not got.cancelled() else None
-
-
-async def close(consumer: AIOKafkaConsumer) -> None:
-    """Ends a consumer and everything of it, whatever state its broker is in; at most 7 s.
-
-    `stop()` may hang or raise CancelledError by itself, so it runs in a task of its own. Private names, hence the exact pin.
-    """
-    task = asyncio.ensure_future(consumer.stop())
-    await asyncio.wait({task}, timeout=5)
-    if not task.done():
-        task.cancel()
-        await asyncio.wait({task}, timeout=1)
-    if task.done() and not task.cancelled():
-        task.exception()
-    owners = (
-        (getattr(consumer, "_coordinator", None), ("_coordination_task", "_heartbeat_task", "_commit_refresh_task")),
-        (getattr(consumer, "_fetcher", None), ("_fetch_task",)),
-        (consumer._client, ("_sync_task",)),
-    )
-    left = [found for owner, names in owners for name in names if (found := getattr(owner, name, None)) and not found.done()]
-    left += [found for found in getattr(getattr(consumer, "_fetcher", None), "_pending_tasks", ()) if not found.done()]
-    for found in left:
-        found.cancel()
-    for connection in list(consumer._client._conns.values()):
-        connection.close()
-    if left:
-        await asyncio.wait(left, timeout=1)

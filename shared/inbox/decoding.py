@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 from pydantic import ValidationError
@@ -14,18 +14,21 @@ from pydantic import ValidationError
 from shared.cause import Actor, Cause
 from shared.events import language
 
+T = TypeVar("T")
+
 
 class Undecodable(Exception):  # noqa: N818  a fact about a record
-    """The record is no event that its topic promises. `code` says which rule it breaks."""
+    """The record is no event that its topic promises. `code` says which rule it breaks, `detail` where."""
 
     def __init__(self, code: str, detail: str = "") -> None:
         super().__init__(f"{code} {detail}".strip())
         self.code = code
+        self.detail = detail
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A record as it was read: its place in the log, and its bytes."""
+    """A record as it was read: its place in the log, the time in it (milliseconds since 1970), and its bytes."""
 
     topic: str
     part: int
@@ -33,6 +36,25 @@ class Record:
     key: bytes | None
     headers: Sequence[tuple[str, bytes]]
     value: bytes | None
+    timestamp: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Numbered:
+    """What a record says of itself in its headers, as far as it can be read: its id, and its number among the facts of its subject."""
+
+    event_id: UUID | None
+    subject: UUID | None
+    sequence: int | None
+
+
+def numbered(record: Record) -> Numbered:
+    """The identity of a record, whatever else is wrong with it."""
+    try:
+        headers = _headers(record)
+    except Undecodable:
+        return Numbered(None, None, None)
+    return Numbered(_known(_uuid, headers, "ce_id"), _known(_uuid, headers, "ce_subject"), _known(_number, headers, "ce_aggregatesequence"))
 
 
 def decode(record: Record, listens_to: Mapping[str, type[Any]]) -> language.Received[Any]:
@@ -78,6 +100,13 @@ def _headers(record: Record) -> dict[str, str]:
         return {name: value.decode() for name, value in record.headers}
     except (UnicodeDecodeError, AttributeError):
         raise Undecodable("BAD_HEADERS") from None
+
+
+def _known(read: Callable[[Mapping[str, str], str], T], headers: Mapping[str, str], name: str) -> T | None:
+    try:
+        return read(headers, name)
+    except Undecodable:
+        return None
 
 
 def _require(holds: bool, code: str) -> None:

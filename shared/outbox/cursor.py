@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+NAME = "relay"
 PAGE_ROWS = 1000
 # A page is at most one batch per partition: nothing stands behind a batch that the broker refuses.
 PAGE_BYTES = 900_000
@@ -50,6 +51,19 @@ ORDER BY p.id"""
 BY_SNAPSHOT = "".join((_TARGET, _NEW, _PAGE))
 BY_ID = "".join((_TARGET, _NEW_BY_ID, _PAGE))
 
+# Behind the first transaction of all, so that everything is new.
+_OPEN = """
+INSERT INTO outbox_cursor (name, base, system_identifier)
+SELECT $1, '1:1:'::pg_snapshot, system_identifier FROM pg_control_system()
+ON CONFLICT (name) DO NOTHING"""
+_FIND = """
+SELECT c.base::text AS base, c.target::text AS target, c.last_id FROM outbox_cursor c JOIN pg_control_system() s USING (system_identifier)
+WHERE c.name = $1 AND pg_current_xact_id() >= pg_snapshot_xmax(c.base)"""
+_SAVE = """
+UPDATE outbox_cursor c SET base = $2::text::pg_snapshot, target = $3::text::pg_snapshot, last_id = $4,
+       system_identifier = s.system_identifier, updated_at = now()
+FROM pg_control_system() s WHERE c.name = $1"""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cursor:
@@ -79,6 +93,25 @@ class Page:
     rows: Sequence[Row]
     target: str
     full: bool
+
+
+async def open_at_start(connection: Any) -> None:
+    """Puts the cursor of a database that never had one before its first event."""
+    await connection.execute(_OPEN, NAME)
+
+
+async def find(connection: Any) -> Cursor | None:
+    """The stored cursor; None if there is none, or if its snapshots mean nothing here.
+
+    They do not when another cluster took them, or this one with transactions that it has not had: the database was restored.
+    """
+    row = await connection.fetchrow(_FIND, NAME)
+    return Cursor(base=row["base"], target=row["target"], last_id=row["last_id"]) if row else None
+
+
+async def save(connection: Any, cursor: Cursor) -> None:
+    """Stores the cursor as one of this cluster."""
+    await connection.execute(_SAVE, NAME, cursor.base, cursor.target, cursor.last_id)
 
 
 async def read_page(connection: Any, cursor: Cursor, *, backlog: bool, rows: int = PAGE_ROWS, size: int = PAGE_BYTES) -> Page:

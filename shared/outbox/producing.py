@@ -9,10 +9,12 @@ from contextlib import suppress
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import ProducerClosed
-from aiokafka.structs import RecordMetadata
+from aiokafka.errors import KafkaConnectionError, ProducerClosed, UnknownTopicOrPartitionError
 
+from shared.db import failpoints
+from shared.outbox import positions
 from shared.outbox.cursor import Row
+from shared.outbox.positions import Place
 
 SEND_SECONDS = 10.0
 STOP_SECONDS = 5.0
@@ -54,14 +56,14 @@ def _pace_metadata(producer: AIOKafkaProducer) -> None:
     producer.client._metadata_update = ask_with_pause
 
 
-async def publish(producer: AIOKafkaProducer, rows: Sequence[Row], topic_prefix: str, known: set[str]) -> dict[tuple[str, int], int]:
-    """Sends all rows in order, then awaits all acknowledgements; the highest offset per (topic, partition).
+async def publish(producer: AIOKafkaProducer, rows: Sequence[Row], topic_prefix: str, known: set[str]) -> dict[Place, range]:
+    """Sends all rows in order, then awaits all acknowledgements; the offsets that they have in each partition.
 
     Any error or time-out leaves the outcome unknown: give the producer up and send from the cursor again.
     """
     async with asyncio.timeout(SEND_SECONDS):
         for topic in {topic_prefix + row.topic for row in rows} - known:
-            await producer.partitions_for(topic)  # so that no send of the page waits for metadata
+            await _find_topic(producer, topic)  # so that no send of the page waits for metadata
             known.add(topic)
         acknowledgements = [
             await producer.send(
@@ -72,12 +74,17 @@ async def publish(producer: AIOKafkaProducer, rows: Sequence[Row], topic_prefix:
             )
             for row in rows
         ]
-        positions: dict[tuple[str, int], int] = {}
-        for answer in await asyncio.gather(*acknowledgements):
-            assert isinstance(answer, RecordMetadata)  # noqa: S101  what an acknowledgement is
-            place = (answer.topic, answer.partition)
-            positions[place] = max(positions.get(place, -1), answer.offset)
-        return positions
+        failpoints.reached("relay.after_send")
+        return positions.acknowledged(await asyncio.gather(*acknowledgements))
+
+
+async def _find_topic(producer: AIOKafkaProducer, topic: str) -> None:
+    try:
+        await producer.partitions_for(topic)
+    except UnknownTopicOrPartitionError:  # said of a broker that does not answer, too
+        if not await producer.client.force_metadata_update():
+            raise KafkaConnectionError("no broker answers") from None
+        raise UnknownTopicOrPartitionError(f"topic {topic}") from None
 
 
 async def stop(producer: AIOKafkaProducer) -> None:

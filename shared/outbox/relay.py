@@ -15,18 +15,18 @@ from typing import Any
 import asyncpg
 import structlog
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError
+from aiokafka import errors as kafka
 
-from shared.db import failures
+from shared.db import failpoints, failures
 from shared.outbox import cursor as cursors
-from shared.outbox import producing
+from shared.outbox import positions, producing, stamping
 from shared.outbox.cursor import Cursor, Page
+from shared.outbox.positions import Place
 from shared.telemetry import metrics
 
 log = structlog.get_logger()
 
 LOCK = 0x_BA70_0001
-NAME = "relay"
 CHANNEL = "outbox"
 STANDBY_SECONDS = 1.0
 IDLE_SECONDS = 0.2
@@ -45,24 +45,19 @@ _SESSION = {
     "application_name": "relay",
 }
 
-_OPEN = """
-INSERT INTO outbox_cursor (name, base, system_identifier)
-SELECT $1, '1:1:'::pg_snapshot, system_identifier FROM pg_control_system()
-ON CONFLICT (name) DO NOTHING"""
-_READ = """
-SELECT c.base::text AS base, c.target::text AS target, c.last_id,
-       c.system_identifier = s.system_identifier AND pg_current_xact_id()::text::numeric >= pg_snapshot_xmax(c.base)::text::numeric AS ours
-FROM outbox_cursor c, pg_control_system() s WHERE c.name = $1"""
-_WRITE = """
-UPDATE outbox_cursor SET base = $2::text::pg_snapshot, target = $3::text::pg_snapshot, last_id = $4, updated_at = now() WHERE name = $1"""
-_WRITE_POSITIONS = """
-INSERT INTO outbox_position AS p (topic, part, last_offset)
-SELECT * FROM unnest($1::text[], $2::int[], $3::bigint[])
-ON CONFLICT (topic, part) DO UPDATE SET last_offset = greatest(p.last_offset, excluded.last_offset)"""
-
-
-class ForeignOutbox(Exception):  # noqa: N818  a fact about the database
-    """The cursor was written in another cluster, or its transactions are ahead of this one: the database was restored."""
+# What waiting does not mend; everything else passes by itself.
+FOR_A_PERSON = (
+    kafka.UnknownTopicOrPartitionError,
+    kafka.InvalidTopicError,
+    kafka.MessageSizeTooLargeError,
+    kafka.RecordListTooLargeError,
+    kafka.PolicyViolationError,
+    kafka.TopicAuthorizationFailedError,
+    kafka.ClusterAuthorizationFailedError,
+    kafka.AuthenticationFailedError,
+    kafka.SaslAuthenticationFailed,
+    asyncpg.InsufficientPrivilegeError,
+)
 
 
 class Relay:
@@ -94,47 +89,62 @@ class Relay:
         while not self._stopping.is_set():
             try:
                 await self._session()
-            except (KafkaError, asyncpg.PostgresError, ForeignOutbox, *failures.PASSING) as error:
+            except (kafka.KafkaError, asyncpg.PostgresError, *failures.PASSING) as error:
                 self._failures += 1
                 self.trouble = f"{type(error).__name__}: {str(error)[:200]}"
-                metrics.RELAY_BLOCKED.set(1)
-                log.warning("relay_interrupted", error=self.trouble, failures=self._failures)
+                blocked = isinstance(error, FOR_A_PERSON)
+                metrics.RELAY_BLOCKED.set(blocked)
+                (log.error if blocked else log.warning)("relay_interrupted", error=self.trouble, failures=self._failures, blocked=blocked)
                 await self._pause(min(0.1 * 2 ** min(self._failures, 6), MAX_BACKOFF_SECONDS))
 
     async def _session(self) -> None:
         connection = await asyncpg.connect(self._dsn, timeout=3, command_timeout=5, server_settings=_SESSION)
         try:
-            while not await connection.fetchval("SELECT pg_try_advisory_lock($1)", LOCK):
-                self._publishes()
-                self._waits_since(None)
-                await self._pause(STANDBY_SECONDS)
-                if self._stopping.is_set():
-                    return
+            if not await self._elected(connection):
+                return
             cursor = await self._open(connection)
-            log.info("relay_elected", base=cursor.base)
             await connection.add_listener(CHANNEL, lambda *_: self._wake.set())
             if self._oldest is None:
                 first = await cursors.read_page(connection, cursor, backlog=False, rows=1)
                 self._waits_since(first.rows[0].created_at if first.rows else None)
+            leadership = _Leadership(self, connection, cursor)
+            await leadership.compare_with_log()
+            if self._stopping.is_set():
+                return
             producer = await producing.start(self._bootstrap, self._client_id)
             try:
                 metrics.RELAY_LEADER.set(1)
-                await _Leadership(self, connection, producer, cursor).publish_until_stopped()
+                await leadership.publish_until_stopped(producer)
+                await connection.execute("SELECT pg_advisory_unlock($1)", LOCK)  # another may lead while the producer ends
             except BaseException:
                 metrics.RELAY_ABANDONED.inc()
                 await producing.abandon(producer)
                 raise
+            metrics.RELAY_LEADER.set(0)
             await producing.stop(producer)
         finally:
             metrics.RELAY_LEADER.set(0)
             connection.terminate()  # gives the lock up at once, whatever state it is in
 
+    async def _elected(self, connection: Any) -> bool:
+        """Waits until this relay leads; False if it was stopped before."""
+        while not await connection.fetchval("SELECT pg_try_advisory_lock($1)", LOCK):
+            self._publishes()
+            self._waits_since(None)
+            await self._pause(STANDBY_SECONDS)
+            if self._stopping.is_set():
+                return False
+        return True
+
     async def _open(self, connection: Any) -> Cursor:
-        await connection.execute(_OPEN, NAME)
-        row = await connection.fetchrow(_READ, NAME)
-        if not row["ours"]:
-            raise ForeignOutbox("the outbox cursor belongs to another cluster or a later state of this one")
-        return Cursor(base=row["base"], target=row["target"], last_id=row["last_id"])
+        await cursors.open_at_start(connection)
+        cursor = await cursors.find(connection)
+        if cursor is None:
+            cursor = await stamping.adopt(connection)
+            metrics.RESTORE_DETECTED.inc()
+            log.error("restore_detected", advice="the database was restored; every event of the outbox is sent again")
+        log.info("relay_elected", base=cursor.base)
+        return cursor
 
     def _publishes(self) -> None:
         self._failures = 0
@@ -164,22 +174,30 @@ class Relay:
 class _Leadership:
     """One life as leader: from a cursor below which everything is acknowledged, page after page."""
 
-    def __init__(self, relay: Relay, connection: Any, producer: AIOKafkaProducer, cursor: Cursor) -> None:
+    def __init__(self, relay: Relay, connection: Any, cursor: Cursor) -> None:
         self._relay = relay
         self._connection = connection
-        self._producer = producer
         self._cursor = cursor
         self._topics: set[str] = set()
-        self._positions: dict[tuple[str, int], int] = {}
+        self._known: dict[Place, int] = {}
+        self._acknowledged: dict[Place, int] = {}
         self._written = time.monotonic()
         self._full_pages = 0
 
-    async def publish_until_stopped(self) -> None:
+    async def compare_with_log(self) -> None:
+        """Finds topics that lost records while nobody looked."""
+        self._known = await positions.read(self._connection)
+        asked = {place for place in self._known if place[0].startswith(self._relay._topic_prefix)}
+        ends = await positions.of_log(self._relay._bootstrap, asked) if asked else {}
+        await self._repeat(positions.cut(self._known, ends), ends)
+
+    async def publish_until_stopped(self, producer: AIOKafkaProducer) -> None:
+        """Page after page; at the end the cursor stands behind the last."""
         relay = self._relay
         while not relay._stopping.is_set():
             relay._wake.clear()  # before reading: what commits after the read wakes the next one
             page = await cursors.read_page(self._connection, self._cursor, backlog=self._full_pages >= cursors.BACKLOG_PAGES)
-            await self._send(page)
+            await self._send(producer, page)
             relay._publishes()
             self._full_pages = self._full_pages + 1 if page.full else 0
             await self._write(at_most_every=CURSOR_SECONDS if page.rows else IDLE_CURSOR_SECONDS)
@@ -187,27 +205,42 @@ class _Leadership:
                 await relay._idle()
         await self._write(at_most_every=0)
 
-    async def _send(self, page: Page) -> None:
+    async def _send(self, producer: AIOKafkaProducer, page: Page) -> None:
+        fallen, ends = set[str](), dict[Place, int]()
         if page.rows:
+            failpoints.reached("relay.after_read")
             self._relay._waits_since(page.rows[0].created_at)
-            acknowledged = await producing.publish(self._producer, page.rows, self._relay._topic_prefix, self._topics)
-            self._positions |= acknowledged
+            offsets = await producing.publish(producer, page.rows, self._relay._topic_prefix, self._topics)
+            failpoints.reached("relay.after_ack")
+            fallen, ends = positions.fallen(self._known, offsets), {place: given[-1] for place, given in offsets.items()}
             for row in page.rows:
                 metrics.RELAY_PUBLISHED.labels(row.topic).inc()
         if not page.full:
             self._relay._waits_since(None)
         self._cursor = cursors.advance(self._cursor, page)
+        self._known |= ends
+        self._acknowledged |= ends
+        await self._repeat(fallen, ends)
+
+    async def _repeat(self, topics: set[str], ends: Mapping[Place, int]) -> None:
+        # What a partition of such a topic ended with once says nothing any more, unless `ends` says it anew.
+        if not topics:
+            return
+        for topic in topics:
+            metrics.LOG_TRUNCATED.labels(topic).inc()
+        log.error("log_truncated", topics=sorted(topics), advice="they are filled again from the outbox; repair the offsets of consumers")
+        named = {topic: topic.removeprefix(self._relay._topic_prefix) for topic in topics}
+        ends = {place: last for place, last in ends.items() if place[0] in topics}
+        self._cursor = await stamping.repeat(self._connection, self._cursor, named, ends)
+        self._acknowledged = {place: last for place, last in self._acknowledged.items() if place[0] not in topics}
+        self._known = {place: last for place, last in self._known.items() if place[0] not in topics} | ends
 
     async def _write(self, *, at_most_every: float) -> None:
         if time.monotonic() - self._written < at_most_every:
             return
-        await self._connection.execute(_WRITE, NAME, self._cursor.base, self._cursor.target, self._cursor.last_id)
-        if self._positions:
-            await self._connection.execute(_WRITE_POSITIONS, *_columns(self._positions))
-            self._positions = {}
+        failpoints.reached("relay.before_cursor")
+        await cursors.save(self._connection, self._cursor)
+        await positions.keep(self._connection, self._acknowledged)
+        self._acknowledged = {}
         self._written = time.monotonic()
-
-
-def _columns(positions: Mapping[tuple[str, int], int]) -> tuple[list[str], list[int], list[int]]:
-    places = sorted(positions)
-    return [topic for topic, _ in places], [part for _, part in places], [positions[place] for place in places]
+        failpoints.reached("relay.after_cursor")

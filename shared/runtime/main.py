@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import argparse
 import asyncio
+import os
 import sys
 from collections.abc import Coroutine
 from typing import Any
 
 import structlog
 
-from shared.db import migrating
+from shared.db import failpoints, migrating
 from shared.db.failures import is_away
-from shared.runtime import memory, settings, starting, topics
+from shared.runtime import memory, operating, settings, starting, topics
 from shared.runtime.process import Process
 from shared.runtime.service import Service
 from shared.runtime.supervisor import EndedByItself
@@ -32,23 +34,32 @@ log = structlog.get_logger()
 
 def main(service: Service) -> None:
     """Runs a role or a job of the service and ends the process: 0 well, 1 failed, 78 misconfigured."""
-    if len(sys.argv) != 2 or sys.argv[1] not in ROLES + JOBS:
-        sys.exit(f"usage: python -m services.{service.name} {'|'.join(ROLES + JOBS)}")
-    sys.exit(run(service, sys.argv[1]))
+    asked = sys.argv[1:]
+    if asked and asked[0] in operating.JOBS:
+        sys.exit(run(service, asked[0], operating.parse(service.name, asked)))
+    if len(asked) != 1 or asked[0] not in ROLES + JOBS:
+        sys.exit(f"usage: python -m services.{service.name} {'|'.join(ROLES + JOBS + operating.JOBS)}")
+    sys.exit(run(service, asked[0]))
 
 
-def run(service: Service, what: str) -> int:
-    """The exit code of a role or job."""
+def run(service: Service, what: str, asked: argparse.Namespace | None = None) -> int:
+    """The exit code of a role or job; `asked`: what an operator wants of theirs."""
     logs.configure(service.name, "info")
     try:
+        failpoints.arm(os.environ.get(failpoints.VARIABLE, ""))
         given = settings.read()
     except settings.Refused as error:
         for reason in error.reasons:
             log.critical("misconfigured", reason=reason)
         return EX_CONFIG
+    except failpoints.UnknownPoint as error:
+        log.critical("misconfigured", reason=str(error))
+        return EX_CONFIG
     logs.configure(service.name, given.log_level)
     memory.settle()
     try:
+        if asked is not None:
+            return asyncio.run(operating.run(service, given, asked))
         _run(_role(service, given, what) if what in ROLES else _job(service, given, what), uvloop=what == "api")
     except Exception as error:
         return _told(error, given)

@@ -7,8 +7,10 @@ import functools
 import os
 from datetime import UTC, datetime
 
+import asyncpg
 import structlog
 from sqlalchemy import text
+from starlette.types import ASGIApp
 
 from shared.auth.access import AccessTable
 from shared.auth.tokens import Verifier
@@ -16,8 +18,12 @@ from shared.db import kernel, migrating
 from shared.db.failures import is_away
 from shared.db.transaction import Database
 from shared.http import app as public
+from shared.http import parked as operators
 from shared.http.edge import Edge
+from shared.inbox.applying import Applier
 from shared.inbox.consumer import Consumer
+from shared.inbox.draining import Drain
+from shared.outbox import retention
 from shared.outbox.relay import Relay
 from shared.outbox.wakeup import Notifier
 from shared.runtime import memory, serving, starting, topics
@@ -45,6 +51,7 @@ class Process:
         self._supervisor = Supervisor()
         self._health = health.Health(required={"database": self._database_trouble})
         self._version = migrating.newest(service.folder)
+        self._operators: ASGIApp | None = None
 
     async def run(self, role: str) -> None:
         """Runs the role until the process is asked to end. Raises Misconfigured, PortInUse or DifferentTopic at start."""
@@ -59,7 +66,7 @@ class Process:
             self._supervisor.on_stop.append(lambda: self._cancel("notifier"))
         self._supervisor.tasks["memory"] = memory.tidy
         self._supervisor.on_stop.append(lambda: self._cancel("memory"))
-        self._serve("internal", health.application(self._health), self._settings.internal_port)
+        self._serve("internal", health.application(self._health, self._operators), self._settings.internal_port)
         log.info("started", role=role, pid=os.getpid(), port=self._settings.port, internal_port=self._settings.internal_port)
         try:
             await self._supervisor.run()
@@ -76,7 +83,9 @@ class Process:
             if access.scope_of(method, path) != route.requirement.scope:
                 raise TypeError(f"{method} {path} asks for {route.requirement.scope}, access.yaml says {access.scope_of(method, path)}")
         secret = settings.cursor_secret.get_secret_value().encode()
-        app = public.build(service.name, service.routers, Edge(self._database, verifier, access, secret))
+        edge = Edge(self._database, verifier, access, secret)
+        app = public.build(service.name, service.routers, edge)
+        self._operators = operators.application(edge)
         self._supervisor.on_stop.append(self._become_unready)
         self._serve("http", app, settings.port)
 
@@ -94,13 +103,11 @@ class Process:
         settings, service = self._settings, self._service
         relay = Relay(dsn=self._dsn, bootstrap=settings.kafka, client_id=f"{service.name}-relay", topic_prefix=settings.topic_prefix)
         self._database.woken = relay.wake
-        consumer = Consumer(
-            database=self._database,
-            handlers=service.handlers,
-            bootstrap=settings.kafka,
-            group=service.name,
-            topic_prefix=settings.topic_prefix,
-        )
+        applier = Applier(self._database, service.handlers, settings.topic_prefix, max_held_keys=settings.max_held_keys)
+        group = settings.topic_prefix + service.name
+        consumer = Consumer(self._database, applier, bootstrap=settings.kafka, group=group)
+        drain = Drain(self._database, applier)
+        metrics.CONSUMER_LAG_SECONDS.set_function(consumer.lag_seconds)
 
         async def consume() -> None:
             preparing = asyncio.create_task(self._prepare(consumer), name="preparation")
@@ -111,6 +118,7 @@ class Process:
 
         async def stop() -> None:
             consumer.stop()
+            drain.stop()
             relay.stop()
             await self._cancel("preparation")  # it may wait for a broker that does not come back
 
@@ -124,7 +132,7 @@ class Process:
         self._health = health.Health(
             required={**self._health.required, **(checks if required else {})}, reported={} if required else checks
         )
-        self._supervisor.tasks |= {"relay": relay.run, "consumer": consume, "upkeep": self._upkeep}
+        self._supervisor.tasks |= {"relay": relay.run, "consumer": consume, "drain": drain.run, "upkeep": self._upkeep}
         self._supervisor.on_stop += [stop, lambda: self._cancel("upkeep")]
 
     async def _prepare(self, consumer: Consumer) -> None:
@@ -142,7 +150,7 @@ class Process:
     async def _upkeep(self) -> None:
         while True:
             try:
-                await self._create_partitions()
+                await self._keep_up()
                 await asyncio.sleep(UPKEEP_SECONDS)
             except Exception as error:
                 if not is_away(error):
@@ -150,20 +158,25 @@ class Process:
                 log.warning("upkeep_interrupted", error=type(error).__name__)
                 await asyncio.sleep(5)
 
-    async def _create_partitions(self) -> None:
-        today = datetime.now(UTC).date()
-        async with self._database.engine.begin() as connection:
+    async def _keep_up(self) -> None:
+        today, settings = datetime.now(UTC).date(), self._settings
+        async with self._database.connection() as connection:
             if (await connection.execute(text("SELECT pg_try_advisory_xact_lock(:lock)"), {"lock": UPKEEP_LOCK})).scalar_one():
-                created = await kernel.create_partitions(connection, today)
+                created = await kernel.create_partitions(connection, today, inbox_days=settings.inbox_days)
                 if created:
                     log.info("partitions_created", count=created)
-            ahead = await kernel.days_ahead(connection, today)
-        for table in ("outbox", "inbox"):
-            metrics.PARTITIONS_AHEAD.labels(table).set(ahead)
+            last = await kernel.last_days(connection, today)
+        for table, day in last.items():  # counted from the day on which it is asked for: it must fall when this does not come by any more
+            metrics.PARTITIONS_AHEAD.labels(table).set_function(lambda day=day: (day - datetime.now(UTC).date()).days)
+        alone = await asyncpg.connect(self._dsn, timeout=3, command_timeout=60, server_settings=retention.SESSION)
+        try:
+            await retention.drop_old(alone, today, outbox_days=settings.outbox_days, inbox_days=settings.inbox_days)
+        finally:
+            alone.terminate()
 
     async def _database_trouble(self) -> str | None:
         try:
-            async with self._database.engine.connect() as connection:
+            async with self._database.connection() as connection:
                 version = await migrating.current(connection)
         except Exception as error:
             if (reason := starting.reason(error, self._settings)) is None:

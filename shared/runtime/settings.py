@@ -15,7 +15,9 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from shared.auth.tokens import TrustedIssuer
-from shared.runtime import secret_files
+from shared.inbox import parking
+from shared.outbox import retention
+from shared.runtime import secret_files, topics
 
 PREFIX = "BATON_"
 PASSWORD_LENGTH = 16
@@ -49,6 +51,12 @@ class Settings(BaseSettings):
     issuers: Annotated[tuple[TrustedIssuer, ...], Field(min_length=1)]
     revoked_file: Path | None = None
     cursor_secret: SecretStr
+    outbox_days: Annotated[int, Field(le=3650)] = retention.OUTBOX_DAYS
+    """How long a published event can be sent again, at least as long as the topics keep it."""
+    inbox_days: Annotated[int, Field(le=3650, validate_default=True)] = retention.INBOX_DAYS
+    """How long a copy of an event is known, longer than it can be sent again."""
+    max_held_keys: Annotated[int, Field(ge=1)] = parking.MAX_HELD_KEYS
+    """With more keys held by parked events the service stops reading."""
     prepare: bool = False
     """A role first does the jobs `migrate` and `provision`, where they are due: for a machine on which nobody runs them."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
@@ -89,6 +97,13 @@ class Settings(BaseSettings):
         if len(str(password)) < PASSWORD_LENGTH and (secret is not None or given.data.get("env") != "local"):
             raise ValueError(f"the password of the database has at least {PASSWORD_LENGTH} characters: choose another, for its role too")
         return secret
+
+    @field_validator("inbox_days")
+    @classmethod
+    def _outlasts_the_outbox(cls, days: int, given: ValidationInfo) -> int:
+        if "outbox_days" in given.data:
+            retention.require_order(topics.DAYS, given.data["outbox_days"], days)
+        return days
 
     @field_validator("cursor_secret")
     @classmethod

@@ -16,6 +16,8 @@ from shared.events import language
 log = structlog.get_logger()
 
 PARTITIONS = 12
+DAYS = 7
+"""How long a topic keeps its records."""
 _DAY_MS = 24 * 60 * 60 * 1000
 ALREADY_EXISTS = 36
 
@@ -28,7 +30,7 @@ def contract(replication: int) -> dict[str, str]:
     """The settings of a topic. With one copy every record is flushed: an acknowledged one would else die with the power."""
     settings = {
         "cleanup.policy": "delete",
-        "retention.ms": str(7 * _DAY_MS),
+        "retention.ms": str(DAYS * _DAY_MS),
         "segment.ms": str(_DAY_MS),
         "max.message.bytes": str(1024 * 1024),
     }

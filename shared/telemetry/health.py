@@ -1,4 +1,4 @@
-"""Health on a port of its own: /livez (the loop answers), /readyz (what is needed is there), /metrics."""
+"""Health on a port of its own: /livez (the loop answers), /readyz (what is needed is there), /metrics; and what operators ask for."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.types import ASGIApp
 
 Check = Callable[[], Awaitable[str | None]]
 """Answers None if all is well, else what is wrong in a few words."""
@@ -37,8 +38,8 @@ class Health:
         return ready, {"ready": ready, "draining": self.draining, "checks": {name: troubles.get(name, "ok") for name in names}}
 
 
-def application(health: Health) -> Starlette:
-    """The internal application."""
+def application(health: Health, operators: ASGIApp | None = None) -> Starlette:
+    """The internal application. `operators` answers every other path."""
 
     async def livez(_: Request) -> Response:
         return Response("ok\n", media_type="text/plain")
@@ -50,7 +51,8 @@ def application(health: Health) -> Starlette:
     async def metrics(_: Request) -> Response:
         return Response(generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
-    return Starlette(routes=[Route("/livez", livez), Route("/readyz", readyz), Route("/metrics", metrics)])
+    routes: list[BaseRoute] = [Route("/livez", livez), Route("/readyz", readyz), Route("/metrics", metrics)]
+    return Starlette(routes=routes if operators is None else [*routes, Mount("", operators)])
 
 
 async def _checked(check: Check) -> str | None:

@@ -45,7 +45,7 @@ def test_decisions_are_numbered_without_gaps_and_listed() -> None:
 
 
 def test_the_bound_of_shared_is_the_one_that_was_decided() -> None:
-    record = (ROOT / "docs" / "adr" / "0008-kernel-share.md").read_text(encoding="utf-8")
+    record = (ROOT / "docs" / "adr" / "0017-kernel-share-again.md").read_text(encoding="utf-8")
     assert f"{structure.SHARED_SHARE * 100:.0f} %" in record
 
 

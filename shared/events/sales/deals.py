@@ -84,7 +84,7 @@ class DealLine:
     instruction_id: UUID | None = None
 
 
-@event("deal-closed", "1.0", subject="deal_id", key="lead_id")
+@event("deal-closed", "1.0", subject="deal_id", key="lead_id", aggregate="opportunity")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DealClosed:
     """A deal was won or lost: exactly one of `won` and `lost` is present. Closed again after a reopening, `deal_version` is higher.

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections import Counter
 
 import pytest
+from aiokafka import AIOKafkaProducer
 from prometheus_client import REGISTRY
 from sqlalchemy import text
 
 from baton.local.servers import Servers
+from shared.db import failpoints
 from shared.db.transaction import Database
 from shared.events.sales.offers import LeadAccepted, LeadRejected
 from shared.ids import new_id
-from shared.inbox import applying
 from shared.inbox.applying import Applier
 from shared.inbox.decoding import Record
-from shared.outbox.relay import ForeignOutbox
+from shared.outbox import producing
 from tests.integration.shared import sample, traffic
 from tests.integration.shared.traffic import breaches, published, relay_of
 from tests.integration.shared.waiting import running, until
@@ -42,7 +44,7 @@ async def apply_all(database: Database, log: list[Record], prefix: str) -> int:
         await connection.execute(text("DELETE FROM consumer_offset"))
         for topic, part in parts:
             await connection.execute(text("INSERT INTO consumer_offset VALUES (:topic, :part, 0)"), {"topic": topic, "part": part})
-    assert await Applier(database, HANDLERS, prefix).apply(log, dict.fromkeys(parts, 0)) == []
+    await Applier(database, HANDLERS, prefix).apply(log, dict.fromkeys(parts, 0))
     return len(await traffic.seen(database))
 
 
@@ -89,10 +91,10 @@ async def test_a_lost_cursor_sends_everything_again_and_the_inbox_takes_it_once(
     assert breaches(await traffic.seen(alone), committed) == set()
     assert await apply_all(alone, log, topics) == 60  # the same chunk once more
 
-    async def everything_is_new(_: object, ids: list[object]) -> set[object]:
-        return set(ids)
+    async def everything_is_new(_: Applier, __: object, ids: list[object]) -> tuple[set[object], set[object]]:
+        return set(ids), set()
 
-    monkeypatch.setattr(applying, "_take", everything_is_new)
+    monkeypatch.setattr(Applier, "take", everything_is_new)
     await apply_all(alone, log, topics)
     assert "delivered twice" in breaches(await traffic.seen(alone), committed)
 
@@ -146,16 +148,78 @@ async def test_without_a_broker_the_oldest_event_is_seen_to_age_until_it_is_publ
         await until(is_gone)
 
 
-async def test_a_relay_of_a_restored_database_publishes_nothing_and_says_so(alone: Database, servers: Servers, topics: str) -> None:
-    async with alone.engine.begin() as connection:
-        await connection.execute(text("INSERT INTO outbox_cursor (name, base, system_identifier) VALUES ('relay', '1:1:', 42)"))
-    await traffic.write(alone, [new_id()])
-    relay = relay_of(alone, servers.kafka, topics)
-    async with running(relay):
+async def test_a_missing_topic_blocks_until_somebody_makes_it_and_an_absent_broker_never_does(
+    alone: Database, servers: Servers, prefix: str
+) -> None:
+    def blocked() -> float:
+        return REGISTRY.get_sample_value("baton_relay_blocked") or 0.0
+
+    await traffic.write(alone, [new_id() for _ in range(4)])
+    away = relay_of(alone, NOBODY, prefix)
+    async with running(away):
 
         async def complains() -> bool:
-            return relay.trouble is not None
+            return away.trouble is not None
 
         await until(complains)
-    assert ForeignOutbox.__name__ in (relay.trouble or "")
-    assert await traffic.read_log(servers.kafka, topics) == []
+        assert blocked() == 0
+    relay = relay_of(alone, servers.kafka, prefix)
+    async with running(relay):
+
+        async def is_blocked() -> bool:
+            return blocked() == 1
+
+        await until(is_blocked)
+        assert relay.trouble is not None
+        assert f"topic {prefix}lead-" in relay.trouble
+        await traffic.create_topics(servers.kafka, prefix)
+        assert len(await published(servers.kafka, prefix, 4)) == 4
+
+        async def goes_on() -> bool:
+            return blocked() == 0 and relay.trouble is None
+
+        await until(goes_on)
+
+
+async def test_a_relay_that_is_stopped_gives_its_lead_up_before_its_producer_ends(
+    alone: Database, servers: Servers, topics: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stop, leaders = producing.stop, list[list[int]]()
+
+    async def look_and_stop(producer: AIOKafkaProducer) -> None:
+        leaders.append(await relays(alone, leading=True))
+        await stop(producer)
+
+    monkeypatch.setattr(producing, "stop", look_and_stop)
+    async with running(relay_of(alone, servers.kafka, topics)):
+        await traffic.write(alone, [new_id() for _ in range(10)])
+        await published(servers.kafka, topics, 10)
+    assert leaders == [[]]
+
+
+CHILD = """
+import asyncio, sys
+from shared.db import failpoints
+from shared.outbox.relay import Relay
+
+dsn, bootstrap, prefix, point = sys.argv[1:]
+failpoints.arm(point)
+asyncio.run(Relay(dsn=dsn, bootstrap=bootstrap, client_id="child", topic_prefix=prefix).run())
+"""
+
+
+@pytest.mark.parametrize(
+    ("point", "sent"),
+    [("after_read", 0), ("after_send", 0), ("after_ack", 20), ("before_cursor:2", 20), ("after_cursor:2", 20)],
+)
+async def test_a_relay_that_is_killed_loses_nothing_wherever_it_stood(
+    alone: Database, servers: Servers, topics: str, point: str, sent: int
+) -> None:
+    dsn = alone.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
+    committed = await traffic.write(alone, [new_id() for _ in range(4)] * 5)
+    child = await asyncio.create_subprocess_exec(sys.executable, "-c", CHILD, dsn, servers.kafka, topics, f"relay.{point}")
+    async with asyncio.timeout(40):
+        assert await child.wait() == failpoints.EXIT
+    assert len(await traffic.read_log(servers.kafka, topics)) >= sent
+    log = await traffic.publish(alone, servers.kafka, topics, [new_id()])
+    assert await apply_all(alone, log, topics) == committed.total() + 1
