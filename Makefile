@@ -9,10 +9,12 @@ PROFILE ?= compose
 COMPOSE = docker compose --env-file $(ENV)
 BATON_DATA ?= ../shared/data
 export BATON_DATA
+TESTS := tests/unit tests/integration tests/contract tests/e2e tests/promises tests/chaos
+REPORTS ?= build/reports
 
 .DEFAULT_GOAL := help
 .PHONY: help demo run stop status logs reset test test-data test-faults test-containers test-deployment bench lint format contracts lock clean
-.PHONY: compose-up compose-down compose-logs smoke
+.PHONY: compose-up compose-down compose-logs smoke promises chaos chaos-full alerts
 
 help: ## print this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -65,10 +67,12 @@ smoke: $(READY) ## carry one lead from POST to delivery through the running cont
 	@$(BIN)/baton --profile $(PROFILE) smoke
 
 test: $(READY) ## unit, integration, contract and end-to-end tests on real PostgreSQL and Kafka
-	@$(BIN)/pytest -q -n 2 --dist loadfile tests/unit tests/integration tests/contract tests/e2e
+	@tests/tools.sh
+	@$(BIN)/pytest -q -n 2 --dist loadfile $(TESTS)
 
 test-containers: $(READY) ## the same tests on postgres:17 and apache/kafka in containers
-	@BATON_TEST_BACKEND=containers TESTCONTAINERS_RYUK_DISABLED=true $(BIN)/pytest -q -n 2 --dist loadfile tests/unit tests/integration tests/contract tests/e2e
+	@tests/tools.sh
+	@BATON_TEST_BACKEND=containers TESTCONTAINERS_RYUK_DISABLED=true $(BIN)/pytest -q -n 2 --dist loadfile $(TESTS)
 
 test-deployment: $(READY) ## the images, the compose file, kills, restarts, upgrade and wrong settings, on containers
 	@BATON_TEST_BACKEND=containers TESTCONTAINERS_RYUK_DISABLED=true $(BIN)/pytest -q tests/deployment
@@ -79,6 +83,21 @@ test-data: $(READY) ## import real data and compare every figure (folder: BATON_
 
 test-faults: $(READY) ## kill and stop parts under load and compare the figures
 	@$(BIN)/pytest -q tests/faults
+
+promises: $(READY) ## every promise of the backbone, kept by the code and broken by each broken variant of it (report: build/reports)
+	@tests/tools.sh
+	@$(BIN)/python -m tests.promises --report $(REPORTS)/promises
+
+chaos: $(READY) ## every fail-point and eight faults under load, judged by the checker; needs root, ip and iptables
+	@tests/tools.sh
+	@$(BIN)/python -m tests.chaos --gate --report $(REPORTS)/chaos
+
+chaos-full: $(READY) ## every fault with three seeds, every planted bug, ten clean runs
+	@tests/tools.sh
+	@$(BIN)/python -m tests.chaos --full --report $(REPORTS)/chaos-full
+
+alerts: $(READY) ## the alert rules, by Prometheus' own tests; needs Docker
+	@BATON_TEST_BACKEND=containers TESTCONTAINERS_RYUK_DISABLED=true $(BIN)/pytest -q tests/deployment/test_alerts.py
 
 bench: $(READY) ## measure start, throughput, cost of a lead and memory, with a Baton of its own
 	@$(BIN)/python -m tests.benchmark

@@ -40,6 +40,7 @@ MAX_BACKOFF_SECONDS = 5.0
 RETRY_SECONDS = 240.0
 STALE_SECONDS = 30.0
 STAND_SECONDS = 0.5
+ENDS_SECONDS = 5.0
 
 _NAMES = (bindparam("topics", type_=ARRAY(Text)), bindparam("parts", type_=ARRAY(Integer)))
 # A partition that was never read begins at its earliest record.
@@ -75,6 +76,7 @@ class Consumer:
         self._applier = applier
         self._gaps = gaps.Gaps(database)
         self._looked = time.monotonic()
+        self._ends: dict[Part, int] = {}
         self._polled = time.monotonic()
         self._waiting: dict[Part, float] = {}
         self._stopping = asyncio.Event()
@@ -310,17 +312,20 @@ class Consumer:
         return max(0.0, time.time() - min(self._waiting.values())) if self._waiting else 0.0
 
     async def _look_for_gaps(self, consumer: AIOKafkaConsumer) -> None:
-        if time.monotonic() - self._looked < gaps.CHECK_SECONDS:
-            return
-        self._looked = time.monotonic()
-        everywhere = [TopicPartition(topic, part) for topic in self.topics for part in consumer.partitions_for_topic(topic) or ()]
-        async with asyncio.timeout(POSITION_SECONDS):
-            ends = await consumer.end_offsets(everywhere)
-        names = {"topics": [tp.topic for tp in everywhere], "parts": [tp.partition for tp in everywhere]}
-        async with self._database.transaction() as tx:
-            positions = {(row.topic, row.part): row.next_offset for row in await tx.all(_READ, names)}
-        if all(positions.get((tp.topic, tp.partition), 0) >= end for tp, end in ends.items()):
-            await self._gaps.look()
+        # The ends are asked for first, and looked once all that stood before them is read: under load they are never reached at the moment
+        # when they are asked for.
+        if not self._ends and time.monotonic() - self._looked >= gaps.CHECK_SECONDS:
+            everywhere = [TopicPartition(topic, part) for topic in self.topics for part in consumer.partitions_for_topic(topic) or ()]
+            async with asyncio.timeout(POSITION_SECONDS):
+                self._ends = {(tp.topic, tp.partition): end for tp, end in (await consumer.end_offsets(everywhere)).items()}
+        elif self._ends and time.monotonic() - self._looked >= ENDS_SECONDS:
+            self._looked = time.monotonic()
+            names = {"topics": [topic for topic, _ in self._ends], "parts": [part for _, part in self._ends]}
+            async with self._database.transaction() as tx:
+                positions = {(row.topic, row.part): row.next_offset for row in await tx.all(_READ, names)}
+            if all(positions.get(part, 0) >= end for part, end in self._ends.items()):
+                self._ends = {}
+                await self._gaps.look()
 
 
 class _Assigned(ConsumerRebalanceListener):

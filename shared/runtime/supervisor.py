@@ -41,6 +41,7 @@ class Supervisor:
         log.info("stopping")
         await self._stop(running)
         waiting.cancel()
+        failed += [task for task in running if task not in failed and task.done() and not task.cancelled() and task.exception()]
         if failed:
             raise EndedByItself(", ".join(task.get_name() for task in failed)) from _cause(failed)
 

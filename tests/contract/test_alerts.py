@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from typing import Any
 
 import pytest
@@ -122,9 +123,14 @@ def commands() -> list[list[str]]:
     return [shlex.split(part) for line in lines for part in line.replace("\\|", "|").partition("|")[0].split("&&")]
 
 
+@cache
+def command_line() -> Any:
+    return typer.main.get_command(cli.build())
+
+
 def refused(words: Sequence[str]) -> str | None:
     """Why the command line would not take these words; None if it would. A command that is only named need not be complete."""
-    command: Any = typer.main.get_command(cli.build())
+    command: Any = command_line()
     rest = list(words[1:])
     while isinstance(command, TyperGroup):
         known = {option: one for one in command.params for option in one.opts}

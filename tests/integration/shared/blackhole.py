@@ -145,9 +145,12 @@ async def play(folder: Path, bug: str) -> Seen:
     tokens.keygen(folder / "keys")
     token = tokens.issue(folder / "keys", issuer=kit.ISSUER, roles=["writer"], sub="somebody", aud=service.name, ttl_seconds=3600)
     site = Site(servers, url, folder / "keys", folder, PREFIX)
-    planted = {"PYTHONPATH": os.pathsep.join((str(HOOK), str(Path.cwd()))), **variants.environment(BUGS.get(bug, ()))}
+    planted: dict[str, str | None] = {
+        "PYTHONPATH": os.pathsep.join((str(HOOK), str(Path.cwd()))),
+        **variants.environment(BUGS.get(bug, ())),
+    }
     seen = Seen()
-    async with site.role("all", **planted) as process, httpx2.AsyncClient(timeout=PATIENCE_SECONDS) as client:
+    async with site.role("all", ready=True, **planted) as process, httpx2.AsyncClient(timeout=PATIENCE_SECONDS) as client:
         callers = Callers(client, process, token)
         await until(callers.served)
         await until(callers.served)

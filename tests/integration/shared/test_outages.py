@@ -21,6 +21,7 @@ from shared.runtime.service import Service
 from tests import breaking, kit
 from tests.breaking import Breakable
 from tests.integration.shared import traffic
+from tests.integration.shared.load import Load
 from tests.integration.shared.processes import Process, Site
 from tests.integration.shared.waiting import running, until
 
@@ -84,46 +85,6 @@ async def test_a_database_that_hangs_in_silence_is_answered_for_in_time(calls: k
     with installation.hanging_postgres():
         await expect_unavailable(calls, own)
     await until(lambda: works_again(calls))
-
-
-class Load:
-    """Writes over HTTP until stopped, and remembers what was acknowledged."""
-
-    def __init__(self, process: Process, token: str) -> None:
-        self.acknowledged: list[UUID] = []
-        self.others: list[int] = []
-        self._url = f"http://127.0.0.1:{process.port}/v1/notes"
-        self._token = token
-        self._stopping = asyncio.Event()
-
-    async def run(self) -> None:
-        async with httpx2.AsyncClient(timeout=10) as client:
-            await asyncio.gather(*(self._write(client) for _ in range(4)))
-
-    def stop(self) -> None:
-        self._stopping.set()
-
-    async def has_written(self, more: int) -> None:
-        """Until so many more writes are acknowledged."""
-        wanted = len(self.acknowledged) + more
-
-        async def enough() -> bool:
-            return len(self.acknowledged) >= wanted
-
-        await until(enough, seconds=30)
-
-    async def _write(self, client: httpx2.AsyncClient) -> None:
-        while not self._stopping.is_set():
-            headers = {"Authorization": f"Bearer {self._token}", "Idempotency-Key": str(new_id())}
-            try:
-                answer = await client.post(self._url, json={"text": "load"}, headers=headers)
-            except httpx2.TransportError:
-                return
-            if answer.status_code == 201:
-                self.acknowledged.append(UUID(answer.json()["note_id"]))
-            else:
-                self.others.append(answer.status_code)
-            await asyncio.sleep(0.01)
 
 
 @dataclass(frozen=True, slots=True)

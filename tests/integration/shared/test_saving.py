@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import asyncpg
@@ -127,8 +127,10 @@ async def test_partitions_are_made_ahead_once(alone: Database) -> None:
     today = datetime.now(UTC).date()
     async with alone.engine.begin() as connection:
         assert await kernel.create_partitions(connection, today) == 0
-        assert await kernel.days_ahead(connection, today) == kernel.AHEAD_DAYS
-        await connection.execute(text(f"DROP TABLE outbox_p{today.replace(day=1):%Y%m}{today.day:02d}"))
+        last = today + timedelta(days=kernel.AHEAD_DAYS)
+        assert await kernel.last_days(connection, today) == {"outbox": last, "inbox": last}
+        await connection.execute(text(f"DROP TABLE outbox_p{today:%Y%m%d}"))
+        assert await kernel.last_days(connection, today) == {"outbox": today - timedelta(days=1), "inbox": last}
         assert await kernel.create_partitions(connection, today) == 1
 
 

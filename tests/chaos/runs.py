@@ -1,0 +1,119 @@
+"""What the command line can ask for: which runs there are, on which sites, and what they show together."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from tests.chaos import failpoints, faults, planted, reports
+from tests.chaos.scenario import ROLLING, Outcome, Plan, play
+from tests.chaos.site import Site, SiteFailed
+from tests.promises.variants import Edit
+
+GATE: Final = ("F4", "F5", "F8", "F10", "F12", "F13", "F22", "F24")
+"""The faults of every commit: the quick ones that meet every part. F1, F2 and F3 are played by the fail-points."""
+
+SEEDS: Final = 3
+CLEAN_RUNS: Final = 10
+
+
+def run(asked: argparse.Namespace) -> int:
+    """Plays what was asked for, writes the report, and returns the exit code."""
+    began = time.monotonic()
+    outcomes = list(_outcomes(asked))
+    report = reports.Report(seed=asked.seed, what=_what(asked), outcomes=outcomes, seconds=time.monotonic() - began)
+    reports.write(report, asked.report)
+    sys.stdout.write(reports.page(report))
+    return 0 if report.result == "PASS" else 1
+
+
+def _outcomes(asked: argparse.Namespace) -> Iterator[Outcome]:
+    seed: int = asked.seed
+    if asked.gate:
+        with _site(asked, "gate") as site:
+            yield failpoints.play(site, seed, asked.report / "fail-points")
+            yield play(site, Plan(name="gate", seed=seed, faults=_known(GATE)), asked.report / "gate")
+    elif asked.full:
+        yield from _full(asked)
+    elif asked.only:
+        with _site(asked, "only") as site:
+            plan = Plan(name="only", seed=seed, faults=asked.only.split(","), thorough=asked.thorough)
+            yield play(site, plan, asked.report / "only")
+    elif asked.kafka_away:
+        with _site(asked, "kafka-away") as site:
+            plan = Plan(name="kafka-away", seed=seed, faults=[f"{faults.KAFKA_AWAY}{asked.kafka_away}"])
+            yield play(site, plan, asked.report / "kafka-away")
+    elif asked.fail_points:
+        with _site(asked, "fail-points") as site:
+            names = None if asked.fail_points == "all" else asked.fail_points.split(",")
+            yield failpoints.play(site, seed, asked.report / "fail-points", names)
+    elif asked.planted:
+        names = list(planted.BUGS) if asked.planted == "all" else asked.planted.split(",")
+        for name in names:
+            yield _planted(asked, name)
+    else:
+        yield from _clean(asked, asked.clean)
+
+
+def _full(asked: argparse.Namespace) -> Iterator[Outcome]:
+    for turn in range(SEEDS):
+        with _site(asked, f"faults-{turn}") as site:
+            name = f"seed-{asked.seed + turn}"
+            if turn == 0:
+                yield failpoints.play(site, asked.seed, asked.report / "fail-points")
+            others = [fault for fault in faults.SET_1 if fault != ROLLING]
+            yield play(site, Plan(name=name, seed=asked.seed + turn, faults=others, thorough=turn == 0), asked.report / name)
+            if turn == 0:
+                yield play(site, Plan(name="rolling", seed=asked.seed, faults=[ROLLING]), asked.report / "rolling")
+    yield from _clean(asked, CLEAN_RUNS)
+    for name in planted.BUGS:
+        yield _planted(asked, name)
+
+
+def _clean(asked: argparse.Namespace, count: int) -> Iterator[Outcome]:
+    with _site(asked, "clean") as site:
+        for turn in range(count):
+            name = f"clean-{turn + 1}"
+            yield play(site, Plan(name=name, seed=asked.seed + turn, after_heal=5.0), asked.report / name)
+
+
+def _planted(asked: argparse.Namespace, name: str) -> Outcome:
+    bug = planted.BUGS[name]
+    with _site(asked, name, bug.edits) as site:
+        plan = Plan(name=name, seed=asked.seed, faults=bug.faults, after_heal=5.0)
+        return planted.judged(play(site, plan, asked.report / name))
+
+
+def _known(names: Sequence[str]) -> list[str]:
+    return [name for name in names if name in faults.SET_1]
+
+
+def _what(asked: argparse.Namespace) -> str:
+    return "gate" if asked.gate else "full" if asked.full else "part"
+
+
+@contextmanager
+def _site(asked: argparse.Namespace, name: str, edits: Sequence[Edit] = ()) -> Iterator[Site]:
+    site = Site(asked.folder / f"site-{name}", edits=edits)
+    sys.stdout.write(f"{time.strftime('%H:%M:%S')} {name}: starting\n")
+    sys.stdout.flush()
+    try:
+        site.open()
+        yield site
+    except SiteFailed as error:
+        sys.stdout.write(f"{name}: {error}\n")
+        raise
+    finally:
+        _keep_logs(site, asked.report / "logs" / name)
+        site.close()
+
+
+def _keep_logs(site: Site, folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for log in (site.folder / "logs").glob("*.log"):
+        (folder / log.name).write_bytes(log.read_bytes())
