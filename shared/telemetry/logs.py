@@ -8,6 +8,9 @@ from collections import Counter
 
 import structlog
 
+ABANDONED = "unexpected connection_lost() call"
+"""How asyncpg says that a connection closed before it was encrypted; the task that waited for it was cancelled in that moment."""
+
 
 def configure(service: str, level: str) -> None:
     """Sets up structlog and the standard library's logging alike. `level`: debug, info, warning, error."""
@@ -29,6 +32,13 @@ def configure(service: str, level: str) -> None:
     handler.setFormatter(structlog.stdlib.ProcessorFormatter(processor=structlog.processors.JSONRenderer(), foreign_pre_chain=shared))
     handler.addFilter(OncePerSecond())
     logging.basicConfig(level=max(numeric, logging.WARNING), handlers=[handler], force=True)
+    logging.getLogger("asyncio").addFilter(says_something)
+
+
+def says_something(record: logging.LogRecord) -> bool:
+    """False for what asyncpg leaves behind when a process ends while it connects: an error that nobody waits for any more."""
+    error = record.exc_info[1] if record.exc_info else None
+    return not (isinstance(error, ConnectionError) and str(error) == ABANDONED)
 
 
 class OncePerSecond(logging.Filter):

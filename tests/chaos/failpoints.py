@@ -2,17 +2,59 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
+import random
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final
 
-from shared.db import failpoints
-from tests.chaos import scenario
-from tests.chaos.scenario import Outcome, Plan
-from tests.chaos.site import Site
+from tests.chaos import poison
+from tests.chaos.kills import KILLED
+from tests.chaos.site import SiteFailed
+from tests.chaos.stage import Stage
+
+LANES: Final = (("marketing", "handoff"), ("sales", "distribution"))
+"""Services whose processes end at the same time as those of the other lane."""
+
+EDGE: Final = "edge."
 
 
-def play(site: Site, seed: int, folder: Path, names: Sequence[str] | None = None) -> Outcome:
-    """One run in which every point is reached once, each by another service's process, by chance."""
-    points = [name for name in sorted(failpoints.POINTS) if names is None or name in names]
-    plan = Plan(name="fail-points", seed=seed, faults=points, seconds=30.0, after_heal=10.0)
-    return scenario.play(site, plan, folder)
+def end_everywhere(stage: Stage, points: Sequence[str]) -> list[str]:
+    """A process ends at each point once; what went wrong. The points of the drain come last, since all services hold keys for them."""
+    plain = [point for point in points if not point.startswith(poison.DRAIN)]
+    stage.chance.shuffle(plain)
+    lanes = [(plain[number :: len(LANES)], services, stage.chance.random()) for number, services in enumerate(LANES)]
+    with ThreadPoolExecutor(len(lanes)) as pool:
+        against = [said for found in pool.map(lambda lane: _end_in_lane(stage, *lane), lanes) for said in found]
+    for point in points:
+        if point.startswith(poison.DRAIN):
+            against += _tried(lambda one=point: poison.drain_ended(stage, one), point)
+    return against
+
+
+def _end_in_lane(stage: Stage, points: Sequence[str], services: Sequence[str], seed: float) -> list[str]:
+    chance = random.Random(seed)  # a lane's own, so that the order in which threads run changes nothing
+    against: list[str] = []
+    for point in points:
+        service, times = chance.choice(services), chance.randint(1, 4)
+        against += _tried(lambda one=point, at=service, n=times: end_at_point(stage, one, at, n), point)
+    return against
+
+
+def end_at_point(stage: Stage, point: str, service: str, times: int) -> None:
+    """A process of a service ends when it comes to a point for that time; SiteFailed if it never does."""
+    role = "api" if point.startswith(EDGE) else "worker"
+    member = stage.site.member(service, role)
+    with stage.fault(point, member.name) as entry:
+        entry.evidence["exit"] = stage.end_at(member, f"{point}:{times}")
+        entry.evidence["new_pid"] = stage.site.wait_new(member, 0)
+        entry.healed()
+        entry.demand("ended there", entry.evidence["exit"] == KILLED)
+        stage.site.wait_ready([member])
+
+
+def _tried(work: Callable[[], None], point: str) -> list[str]:
+    try:
+        work()
+    except SiteFailed as error:
+        return [f"{point}: {error}"]
+    return []

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from shared.db import failpoints
 from tests.chaos import kills, poison, replays, severing
 from tests.chaos.stage import Stage
 
@@ -35,12 +34,8 @@ SET_1: Final[Mapping[str, Callable[[Stage], None]]] = {
 
 
 def play(stage: Stage, name: str) -> None:
-    """Plays a fault, or ends a process at a named point. KeyError for an unknown name."""
+    """Plays a fault, or the drill. KeyError for an unknown name."""
     if name.startswith(KAFKA_AWAY):
         severing.broker_away(stage, float(name.removeprefix(KAFKA_AWAY)))
-    elif name.startswith(poison.DRAIN):
-        poison.drain_ended(stage, name)
-    elif name in failpoints.POINTS:
-        kills.end_at_point(stage, name)
     else:
         SET_1[name](stage)

@@ -16,7 +16,6 @@ SESSION_SECONDS: Final = 10.0
 """After so long without a heartbeat a member of a group is taken for dead."""
 
 KILLED: Final = 137
-EDGE: Final = "edge."
 
 
 def api_killed(stage: Stage) -> None:
@@ -225,15 +224,3 @@ def rate(stage: Stage, service: str, seconds: float) -> float:
 def server_ended(stage: Stage) -> int:
     """How many transactions PostgreSQL has ended because their owner did nothing in them."""
     return stage.site.kept.log("postgres").read_text(errors="replace").count("idle-in-transaction timeout")
-
-
-def end_at_point(stage: Stage, point: str) -> None:
-    """A process of some service ends at this point; SiteFailed if it never comes by."""
-    role = "api" if point.startswith(EDGE) else "worker"
-    member = stage.site.member(stage.service(), role)
-    with stage.fault(point, member.name) as entry:
-        entry.evidence["exit"] = stage.end_at(member, f"{point}:{stage.chance.randint(1, 4)}")
-        entry.evidence["new_pid"] = stage.site.wait_new(member, 0)
-        entry.healed()
-        entry.demand("ended there", entry.evidence["exit"] == KILLED)
-        stage.site.wait_ready([member])

@@ -14,6 +14,7 @@ RELAY: Final = "shared.outbox.relay"
 CURSOR: Final = "shared.outbox.cursor"
 APPLYING: Final = "shared.inbox.applying"
 CONSUMER: Final = "shared.inbox.consumer"
+CLIENTS: Final = "shared.inbox.clients"
 PARKING: Final = "shared.inbox.parking"
 EDGE: Final = "shared.http.edge"
 PROCESS: Final = "shared.runtime.process"
@@ -21,7 +22,7 @@ PROCESS: Final = "shared.runtime.process"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bug:
-    """What is wrong, the faults under which it shows (none: the load alone), and the invariants of which one must break."""
+    """What is wrong, the faults and fail-points under which it shows (none: the load alone), and the invariants of which one must break."""
 
     what: str
     edits: Sequence[Edit]
@@ -56,9 +57,9 @@ POSITION_FIRST = Edit(
 
 KAFKA_DECIDES = (
     Edit(
-        module=CONSUMER,
-        old="            enable_auto_commit=False,\n",
-        new="            enable_auto_commit=True,\n            auto_commit_interval_ms=100,\n",
+        module=CLIENTS,
+        old="        enable_auto_commit=False,\n",
+        new="        enable_auto_commit=True,\n        auto_commit_interval_ms=100,\n",
     ),
     Edit(
         module=CONSUMER,
@@ -164,15 +165,20 @@ DEAD_RELAY = (
 )
 
 BUGS: Mapping[str, Bug] = {
-    "B1": Bug(what="relay advances its cursor before the acknowledgement", edits=[CURSOR_FIRST], faults=["F2", "F8"], breaks=["I1"]),
+    "B1": Bug(
+        what="relay advances its cursor before the acknowledgement", edits=[CURSOR_FIRST], faults=["relay.after_read", "F8"], breaks=["I1"]
+    ),
     "B2": Bug(
         what="consumer offset committed in its own transaction before the effects",
         edits=[POSITION_FIRST],
-        faults=["F3", "F4"],
+        faults=["chunk.after_position", "F4"],
         breaks=["I1", "I5"],
     ),
     "B3": Bug(
-        what="consumer starts from Kafka's committed offset, auto-commit on", edits=KAFKA_DECIDES, faults=["F4", "F3"], breaks=["I1", "I5"]
+        what="consumer starts from Kafka's committed offset, auto-commit on",
+        edits=KAFKA_DECIDES,
+        faults=["F4", "F3", "F4"],
+        breaks=["I1", "I5"],
     ),
     "B4": Bug(what="a missing offset row means the latest", edits=[NEW_GROUP_AT_END], faults=["F26"], breaks=["I1"]),
     "B5": Bug(what="inbox removed", edits=edits.NO_INBOX, faults=["F2", "F22"], breaks=["I3"]),

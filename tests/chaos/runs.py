@@ -10,7 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from tests.chaos import failpoints, faults, planted, reports
+from shared.db.failpoints import POINTS
+from tests.chaos import faults, planted, reports
 from tests.chaos.scenario import ROLLING, Outcome, Plan, play
 from tests.chaos.site import Site, SiteFailed
 from tests.promises.variants import Edit
@@ -36,7 +37,7 @@ def _outcomes(asked: argparse.Namespace) -> Iterator[Outcome]:
     seed: int = asked.seed
     if asked.gate:
         with _site(asked, "gate") as site:
-            yield failpoints.play(site, seed, asked.report / "fail-points")
+            yield play(site, _points(seed), asked.report / "fail-points")
             yield play(site, Plan(name="gate", seed=seed, faults=_known(GATE)), asked.report / "gate")
     elif asked.full:
         yield from _full(asked)
@@ -50,8 +51,8 @@ def _outcomes(asked: argparse.Namespace) -> Iterator[Outcome]:
             yield play(site, plan, asked.report / "kafka-away")
     elif asked.fail_points:
         with _site(asked, "fail-points") as site:
-            names = None if asked.fail_points == "all" else asked.fail_points.split(",")
-            yield failpoints.play(site, seed, asked.report / "fail-points", names)
+            names = () if asked.fail_points == "all" else asked.fail_points.split(",")
+            yield play(site, _points(seed, names), asked.report / "fail-points")
     elif asked.planted:
         names = list(planted.BUGS) if asked.planted == "all" else asked.planted.split(",")
         for name in names:
@@ -65,7 +66,7 @@ def _full(asked: argparse.Namespace) -> Iterator[Outcome]:
         with _site(asked, f"faults-{turn}") as site:
             name = f"seed-{asked.seed + turn}"
             if turn == 0:
-                yield failpoints.play(site, asked.seed, asked.report / "fail-points")
+                yield play(site, _points(asked.seed), asked.report / "fail-points")
             others = [fault for fault in faults.SET_1 if fault != ROLLING]
             yield play(site, Plan(name=name, seed=asked.seed + turn, faults=others, thorough=turn == 0), asked.report / name)
             if turn == 0:
@@ -87,6 +88,10 @@ def _planted(asked: argparse.Namespace, name: str) -> Outcome:
     with _site(asked, name, bug.edits) as site:
         plan = Plan(name=name, seed=asked.seed, faults=bug.faults, after_heal=5.0)
         return planted.judged(play(site, plan, asked.report / name))
+
+
+def _points(seed: int, names: Sequence[str] = ()) -> Plan:
+    return Plan(name="fail-points", seed=seed, faults=[*(names or sorted(POINTS))], after_heal=10.0)
 
 
 def _known(names: Sequence[str]) -> list[str]:

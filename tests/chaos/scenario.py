@@ -16,7 +16,8 @@ from typing import Any, Final
 
 from baton.local import state
 from baton.local.ports import HOST
-from tests.chaos import faults
+from shared.db.failpoints import POINTS
+from tests.chaos import failpoints, faults
 from tests.chaos.front import Front, standing
 from tests.chaos.site import SERVICES, Site, SiteFailed, wait_until, write_targets
 from tests.chaos.stage import Stage
@@ -141,7 +142,11 @@ def _play(site: Site, plan: Plan, folder: Path, urls: Mapping[str, str]) -> Outc
 
 def _play_all(stage: Stage, plan: Plan, judge: subprocess.Popen[bytes]) -> list[str]:
     against: list[str] = []
-    names = list(plan.faults)
+    points = [name for name in plan.faults if name in POINTS]
+    if points:
+        _say(f"{plan.name}: {len(points)} fail-points")
+        against += failpoints.end_everywhere(stage, points)
+    names = [name for name in plan.faults if name not in POINTS]
     stage.chance.shuffle(names)
     for number, name in enumerate(names):
         if judge.poll() is not None:

@@ -131,7 +131,7 @@ PROMISES = (
         module="tests.promises.brokers",
         function="try_brokers",
         at_least=200,
-        seconds=400.0,
+        seconds=600.0,
         variants=(
             Variant(name="producer-kept", edits=edits.PRODUCER_KEPT, phase="refused"),
             Variant(name="no-deadline", edits=edits.NO_DEADLINE, phase="time-out"),
@@ -189,7 +189,7 @@ PROMISES = (
         module="tests.promises.shutdown",
         function="try_shutdown",
         at_least=300,
-        seconds=400.0,
+        seconds=600.0,
         variants=(
             Variant(name="cursor-not-written", edits=edits.CURSOR_NOT_WRITTEN_AT_STOP, phase="broker up", outside=True),
             Variant(name="unlimited-stop", edits=edits.UNLIMITED_STOP, phase="broker down", outside=True),

@@ -14,12 +14,17 @@ from uuid import UUID
 
 import httpx2
 
+from tests.chaos.checker.evidence import SERVICES
 from tests.chaos.checker.history import Entry, History, Item, outcome_of
 from tests.chaos.checker.targets import Signer, Targets
 
 TIMEOUT_SECONDS = 10.0
 MOST_ATTEMPTS = 10
 LONGEST_WAIT = 2.0
+
+AT_ONCE = 7
+"""So many requests are under way at one service, so that none has to wait for a connection of its pool: overload is no fault."""
+
 REPLAYED, REUSED, READ = 0.04, 0.01, 0.10
 """How often an acknowledged write is sent again, its key used for something else, and its object read."""
 
@@ -59,6 +64,7 @@ class Shared:
     stopping: bool = False
     resting: bool = False
     errors: list[tuple[str, bytes]] = field(default_factory=list)
+    gates: dict[str, asyncio.Semaphore] = field(default_factory=lambda: {service: asyncio.Semaphore(AT_ONCE) for service in SERVICES})
 
 
 @dataclass(slots=True, kw_only=True)
@@ -106,7 +112,8 @@ class Caller:
     async def look(self, service: str, path: str) -> Answer | None:
         """Reads what no invariant speaks of; None without an answer, or if it is not there yet."""
         try:
-            answer = await self.http.get(self._url(service) + path, headers=self._headers(service, ()))
+            async with self.shared.gates[service]:
+                answer = await self.http.get(self._url(service) + path, headers=self._headers(service, ()))
         except httpx2.HTTPError:
             return None
         return answer.json() if answer.status_code == 200 else None
@@ -121,6 +128,10 @@ class Caller:
             await self.read(write.service, write.read, write.key)
 
     async def _attempt(self, write: Write, f: str, op: int, idem: str | None, content: bytes) -> tuple[Entry, Answer, float | None]:
+        async with self.shared.gates[write.service]:
+            return await self._send(write, f, op, idem, content)
+
+    async def _send(self, write: Write, f: str, op: int, idem: str | None, content: bytes) -> tuple[Entry, Answer, float | None]:
         told = {"op": op, "proc": self.number, "f": f, "service": write.service, "route": write.route, "key": write.key, "idem": idem}
         told |= {"etag_in": write.etag, "wants": write.wants}
         note = self.shared.history.note

@@ -99,8 +99,8 @@ class Load:
             (self.orders.call_off_many, 1),
             (self.orders.add_lines, 3),
             (self.drafts.revise, 5),
-            (self.rushing.rush_leads, 4),
-            (self.rushing.rush_orders, 3),
+            (self.rushing.rush_leads, 3),
+            (self.rushing.rush_orders, 2),
             (self.rushing.rush_opportunities, 1),
         )
 

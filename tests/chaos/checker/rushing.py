@@ -15,6 +15,7 @@ from tests.chaos.checker.shapes import create, on_opportunity, write_many
 STEP_SECONDS = 0.003
 BESIDE = 28
 MOST_ORDERS = 14
+MOST_LINES = 12
 MOST_TELLINGS = 30
 ALL_EVERY = 6
 MOST_UNDER_WAY = 8
@@ -41,7 +42,7 @@ class Rushing:
 
     async def rush_orders(self, caller: Caller) -> None:
         """Sources tell of one order each without a pause, and some of all at once: these wait for some, and are overtaken at others."""
-        chosen = [order for order in self.known.orders if order.lines][-MOST_ORDERS:]
+        chosen = [order for order in self.known.orders if 0 < len(order.lines) <= MOST_LINES][-MOST_ORDERS:]
         if len(chosen) < 4:
             return
         under_way: set[asyncio.Task[None]] = set()

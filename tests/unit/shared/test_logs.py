@@ -1,10 +1,13 @@
-"""What of a flood of library lines is written: one a second from each place, with the number of the others."""
+"""What of the lines of libraries is written: one a second from each place, and nothing of what no one waits for."""
 
 from __future__ import annotations
 
+import inspect
 import logging
 
-from shared.telemetry.logs import OncePerSecond
+from asyncpg.connect_utils import TLSUpgradeProto
+
+from shared.telemetry.logs import ABANDONED, OncePerSecond, says_something
 
 NOON = 1_800_000_000.0
 
@@ -34,3 +37,17 @@ def test_another_place_is_not_held_back():
     throttle = OncePerSecond()
     assert throttle.filter(said(NOON, 1, "a"))
     assert throttle.filter(said(NOON, 1, "a", line=905))
+
+
+def of(error: Exception) -> logging.LogRecord:
+    return logging.LogRecord("asyncio", logging.ERROR, "base_events.py", 1, "never retrieved", (), (type(error), error, None))
+
+
+def test_an_abandoned_attempt_to_connect_is_not_an_error_and_any_other_is():
+    assert ABANDONED in inspect.getsource(TLSUpgradeProto.connection_lost)
+    assert [says_something(of(error)) for error in (ConnectionError(ABANDONED), ConnectionError("reset"), ValueError(ABANDONED))] == [
+        False,
+        True,
+        True,
+    ]
+    assert says_something(said(NOON, 1, "a"))
