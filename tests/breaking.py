@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -61,7 +62,7 @@ class Embedded:
     @contextmanager
     def hanging_postgres(self) -> Iterator[None]:
         """PostgreSQL neither answers nor closes a connection while inside."""
-        hanging = [*run(_sessions(self.servers)), self.servers.pid("postgres") or 0]
+        hanging = [*run(_sessions(self.servers)), pid_of(self.servers, "postgres")]
         for pid in hanging:
             os.kill(pid, signal.SIGSTOP)
         try:
@@ -82,6 +83,33 @@ def installation(folder: Path) -> Iterator[Breakable]:
         yield Embedded(folder=folder, servers=local.start(folder))
     finally:
         local.destroy(folder)
+
+
+def pid_of(servers: Servers, part: str) -> int:
+    """The process number of `postgres` or `kafka`. RuntimeError where it does not run: 0 would name the caller's own group."""
+    found = servers.pid(part)
+    if found is None:
+        raise RuntimeError(f"{part} does not run")
+    return found
+
+
+def kill(servers: Servers, part: str) -> None:
+    """kill -9 of an embedded server; back when it is gone, so that whoever starts it does not find it running."""
+    pid = pid_of(servers, part)
+    os.kill(pid, signal.SIGKILL)
+    while servers.pid(part) == pid:
+        time.sleep(0.01)
+
+
+@contextmanager
+def frozen(servers: Servers, part: str) -> Iterator[None]:
+    """An embedded server neither answers nor closes a connection while inside."""
+    pid = pid_of(servers, part)
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
 
 
 async def _sessions(servers: Servers) -> list[int]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
-import signal
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -26,7 +25,7 @@ from shared.db import migrating
 from shared.db.transaction import Database
 from shared.ids import new_id
 from shared.outbox.relay import Relay
-from tests import kit
+from tests import breaking, kit
 from tests.breaking import Breakable
 from tests.integration.shared import sample, traffic
 from tests.integration.shared.traffic import relay_of
@@ -126,6 +125,7 @@ async def try_brokers(ground: Ground, findings: Findings) -> None:
             relay = asyncio.create_task(site.relay.run())
             callers = [asyncio.create_task(site.write()) for _ in range(2)]
             await until(lambda: _published(site), seconds=60)
+            await site.publishes_again(findings, "start")  # the relay has its producer
             for name, phase in (("disconnect", _disconnect), ("not-leader", _not_leader), ("time-out", _time_out), ("kill", _kill)):
                 if ground.tries(name):
                     await phase(site, findings)
@@ -156,20 +156,16 @@ async def _not_leader(site: Site, findings: Findings) -> None:
 
 
 async def _time_out(site: Site, findings: Findings) -> None:
-    pid = site.installation.servers.pid("kafka") or 0
-    os.kill(pid, signal.SIGSTOP)
-    try:
+    with breaking.frozen(site.installation.servers, "kafka"):
         begun = time.monotonic()
         await site.write_on(findings, "time-out")
         await asyncio.sleep(max(0.0, HANG_SECONDS - (time.monotonic() - begun)))
         findings.claim(site.relay.trouble, f"time-out: after {HANG_SECONDS:.0f} s without an answer the relay says nothing of it")
-    finally:
-        os.kill(pid, signal.SIGCONT)
     await site.publishes_again(findings, "time-out")
 
 
 async def _kill(site: Site, findings: Findings) -> None:
-    os.kill(site.installation.servers.pid("kafka") or 0, signal.SIGKILL)
+    await asyncio.to_thread(breaking.kill, site.installation.servers, "kafka")
     await site.write_on(findings, "kill", more=100)
     starting = asyncio.create_task(asyncio.to_thread(site.installation.start_kafka))
     await site.publishes_again(findings, "kill")

@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import signal
 import sys
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AbstractContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import UUID
@@ -20,7 +19,7 @@ from shared.db import failpoints, migrating
 from shared.db.transaction import Database
 from shared.ids import new_id
 from shared.runtime import topics
-from tests import kit
+from tests import breaking, kit
 from tests.breaking import Breakable
 from tests.chaos.site import HOOK
 from tests.integration.shared import traffic
@@ -86,7 +85,7 @@ class Crew:
 
     async def kill_postgres(self) -> None:
         """kill -9 of the server, which then starts again."""
-        os.kill(self.installation.servers.pid("postgres") or 0, signal.SIGKILL)
+        await asyncio.to_thread(breaking.kill, self.installation.servers, "postgres")
         await asyncio.to_thread(self.installation.start_postgres)
 
     async def ended_at_point(self, name: str, *, seconds: float = 90.0) -> bool:
@@ -97,15 +96,9 @@ class Crew:
             await self.kill(name)
             return False
 
-    @contextmanager
-    def frozen_kafka(self) -> Iterator[None]:
+    def frozen_kafka(self) -> AbstractContextManager[None]:
         """The broker neither answers nor closes a connection while inside."""
-        pid = self.installation.servers.pid("kafka") or 0
-        os.kill(pid, signal.SIGSTOP)
-        try:
-            yield
-        finally:
-            os.kill(pid, signal.SIGCONT)
+        return breaking.frozen(self.installation.servers, "kafka")
 
     async def close(self) -> None:
         """Kills all."""

@@ -56,6 +56,8 @@ async def try_kills(ground: Ground, findings: Findings) -> None:
 async def _at_every_point(members: Crew, callers: Callers, kind: str, findings: Findings) -> None:
     """Each point of that kind once; where members form a group, each start is a group of its own, so that no dead twin is waited for."""
     part = {"edge": "api", "chunk": "consumer-1"}.get(kind, kind)
+    if kind == "relay":
+        await members.start("consumer-1")  # so that what is sent again comes in another chunk than the first time
     if kind == "chunk" and "relay" not in members.members:
         await members.start("relay")
     for point in sorted(name for name in failpoints.POINTS if name.startswith(f"{kind}.")):
@@ -97,6 +99,7 @@ async def _at_random(ground: Ground, members: Crew, callers: Callers, findings: 
 
 
 async def _compare(members: Crew, callers: Callers, findings: Findings) -> None:
+    await members.database.engine.dispose()  # its connections may be to a server that was killed
     settled = await reading.caught_up(members.database, members.site.servers.kafka, PREFIX, seconds=150)
     findings.claim(settled, "not everything is sent and read")
 
