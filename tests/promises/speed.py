@@ -27,7 +27,7 @@ from shared.inbox.consumer import Consumer
 from shared.inbox.decoding import Record
 from shared.inbox.handlers import Handlers
 from tests import kit
-from tests.integration.shared import sample
+from tests.integration.shared import sample, traffic
 from tests.integration.shared.traffic import relay_of
 from tests.integration.shared.waiting import running
 from tests.promises import load, reading, shelf
@@ -131,6 +131,7 @@ async def _open_loop(database: Database, seconds: float) -> int:
 async def _hop(bootstrap: str, prefix: str) -> AsyncIterator[list[float]]:
     """Seconds that bare records take from `send` to `getmany`, fifty a second, with the settings that the product has."""
     topic, seconds = prefix + "hop", list[float]()
+    await traffic.create_topics(bootstrap, prefix, ["hop"])
     producer = AIOKafkaProducer(bootstrap_servers=bootstrap, enable_idempotence=True, acks="all", linger_ms=0)
     consumer = AIOKafkaConsumer(topic, bootstrap_servers=bootstrap, fetch_max_wait_ms=50, auto_offset_reset="earliest")
     await producer.start()

@@ -115,10 +115,10 @@ async def write_awkwardly(database: Database, *, events: int, writers: int = 24,
     return committed
 
 
-async def create_topics(bootstrap: str, prefix: str) -> None:
+async def create_topics(bootstrap: str, prefix: str, topics: Sequence[str] = TOPICS) -> None:
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
     await admin.start()
-    answer = await admin.create_topics([NewTopic(prefix + topic, PARTS, 1) for topic in TOPICS])
+    answer = await admin.create_topics([NewTopic(prefix + topic, PARTS, 1) for topic in topics])
     assert all(code == 0 for _, code, *_ in answer.topic_errors), answer  # type: ignore[attr-defined]
     await admin.close()
 
