@@ -8,6 +8,7 @@ import itertools
 import json
 import random
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -24,6 +25,9 @@ LONGEST_WAIT = 2.0
 
 AT_ONCE = 7
 """So many requests are under way at one service, so that none has to wait for a connection of its pool: overload is no fault."""
+
+MOST_BYTES = 2 * 1024 * 1024
+"""A larger body is refused before its key is looked at."""
 
 REPLAYED, REUSED, READ = 0.04, 0.01, 0.10
 """How often an acknowledged write is sent again, its key used for something else, and its object read."""
@@ -109,10 +113,10 @@ class Caller:
         entry, answer, _ = await self._attempt(read, "read", op, None, b"")
         return answer if entry.type == "ok" else None
 
-    async def look(self, service: str, path: str) -> Answer | None:
-        """Reads what no invariant speaks of; None without an answer, or if it is not there yet."""
+    async def look(self, service: str, path: str, *, crowding: bool = False) -> Answer | None:
+        """Reads what no invariant speaks of; None without an answer, or if it is not there yet. `crowding`: however many others do."""
         try:
-            async with self.shared.gates[service]:
+            async with nullcontext() if crowding else self.shared.gates[service]:
                 answer = await self.http.get(self._url(service) + path, headers=self._headers(service, ()))
         except httpx2.HTTPError:
             return None
@@ -121,8 +125,8 @@ class Caller:
     async def _probe(self, write: Write, op: int, idem: str | None, content: bytes) -> None:
         if write.method == "POST" and self.chance.random() < REPLAYED:
             await self._attempt(write, write.f, op, idem, content)
-        if write.method == "POST" and self.chance.random() < REUSED:
-            other = json.dumps({**write.body, "occurred_at": "2026-01-01T00:00:00Z"}).encode()
+        other = json.dumps({**write.body, "occurred_at": "2026-01-01T00:00:00Z"}).encode()
+        if write.method == "POST" and len(other) <= MOST_BYTES and self.chance.random() < REUSED:
             await self._attempt(write, "reuse", next(self.shared.numbers), idem, other)
         if write.read and self.chance.random() < READ:
             await self.read(write.service, write.read, write.key)

@@ -59,7 +59,9 @@ class Load:
         """All callers ask every service at once, so that pools are as full as they will ever be."""
         asked = (("marketing", "/v1/leads"), ("handoff", "/v1/rule-sets"), ("sales", "/v1/offers"), ("distribution", "/v1/orders"))
         for service, path in asked:
-            await asyncio.gather(*(caller.look(service, f"{path}?page_size=50") for caller in self._callers for _ in range(3)))
+            await asyncio.gather(
+                *(caller.look(service, f"{path}?page_size=50", crowding=True) for caller in self._callers for _ in range(3))
+            )
 
     async def run(self) -> None:
         """Goes on until `shared.stopping` is set, and until every answer has come or is given up."""

@@ -101,7 +101,11 @@ def effect_once(writes: Sequence[Operation], final: Final, known: Declared, samp
     asked: Counter[tuple[str, str, str]] = Counter()
     for write in writes:
         asked.update((write.first.idem or "", *telling) for item, _ in write.items() for telling in item.tells)
-    told = Counter((event.causation, event.topic, event.subject) for event in final.first.values() if event.id not in final.before.events)
+    told = Counter(
+        (event.causation, event.topic, event.subject)
+        for event in final.first.values()
+        if event.id not in final.before.events and event.record.place not in known.foreign
+    )
     for cause, count in told.items():
         most = asked.get(cause, 1)
         judged.expect(count <= most, f"{cause[0]} caused {cause[1]} of {cause[2]} {count} times, not {most}")
