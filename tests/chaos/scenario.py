@@ -20,11 +20,14 @@ from shared.db.failpoints import POINTS
 from tests.chaos import failpoints, faults
 from tests.chaos.front import Front, standing
 from tests.chaos.site import SERVICES, Site, SiteFailed, wait_until, write_targets
-from tests.chaos.stage import Stage
+from tests.chaos.stage import Stage, lag
 
 EXITS: Final = {0: "PASS", 1: "FAIL", 2: "INVALID", 3: "INVALID"}
-SETTLE_SECONDS: Final = 20.0
-"""After most faults the services are left alone for so long; after some the next follows at once."""
+SETTLE_SECONDS: Final = 35.0
+"""After most faults nothing else is broken until all is caught up, or so long at most; after some the next follows at once."""
+
+SEEN_SECONDS: Final = 2.5
+"""By then who judges has seen it, too."""
 
 AT_ONCE: Final = 0.25
 CALM_SECONDS: Final = 6.0
@@ -157,14 +160,21 @@ def _play_all(stage: Stage, plan: Plan, judge: subprocess.Popen[bytes]) -> list[
         except SiteFailed as error:
             against.append(f"{name}: {error}")
         last = number == len(names) - 1
-        if not last and stage.chance.random() >= AT_ONCE:
-            time.sleep(SETTLE_SECONDS if stage.thorough else SETTLE_SECONDS / 10)
+        if not last and (stage.chance.random() >= AT_ONCE or stage.thorough):
+            _settle(stage)
     for wait in stage.afterwards:
         try:
             wait()
         except SiteFailed as error:
             against.append(str(error))
     return against
+
+
+def _settle(stage: Stage) -> None:
+    until, workers = time.monotonic() + SETTLE_SECONDS, stage.site.those(role="worker")
+    while time.monotonic() < until and not all(one.is_ready() and lag(one) < 1.0 for one in workers):
+        time.sleep(0.5)
+    time.sleep(SEEN_SECONDS)
 
 
 def _command(plan: Plan, folder: Path) -> list[str]:

@@ -135,12 +135,9 @@ class Site:
         ports |= {f"{name}-internal": 9101 + index for index, name in enumerate(SERVICES)}
         self._kept = servers.start(self.folder, fixed=ports).kept
         services.make_keys(self.kept)
-        # The workers bring databases and topics up to date, the others find them so.
-        for member in self.those(role="worker"):
-            member.once = {"BATON_PREPARE": "true"}
-            self._launch(member)
-        self.wait_ready(self.those(role="worker"))
-        for member in self.those(role="api"):
+        # The workers bring databases and topics up to date, the others wait for that.
+        for member in self.members:
+            member.once = {"BATON_PREPARE": "true"} if member.role == "worker" else {}
             self._launch(member)
         self.wait_ready(self.members)
         self._watcher.start()

@@ -122,6 +122,15 @@ def test_a_service_that_is_not_ready_again_is_found() -> None:
     assert "I9" in broken(plant)
 
 
+def test_a_service_that_was_not_ready_again_before_the_next_fault_is_nobodys_to_judge() -> None:
+    def plant(world: Small) -> None:
+        world.faults += [FAULT, replace(FAULT, begin=FAULT.end + 5, end=FAULT.end + 6)]
+        still = FAULT.end + 5
+        world.samples[:] = [replace(each, ready=not FAULT.end <= each.at <= still + 1) for each in world.samples]
+
+    assert "I9" not in broken(plant)
+
+
 def test_a_backlog_that_does_not_drain_is_found() -> None:
     def plant(world: Small) -> None:
         world.settled = None
