@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
+from uuid import uuid4
 
 from baton.local import errors, processes, state
 from baton.local.errors import LocalError
@@ -156,7 +157,7 @@ async def _join_group(servers: str, *, seconds: float) -> None:
     from aiokafka import AIOKafkaConsumer
     from aiokafka.admin import AIOKafkaAdminClient
 
-    group = "baton-start"
+    group = f"baton-start-{uuid4().hex}"  # of its own each time: a member that was given up would be waited for
     admin = AIOKafkaAdminClient(bootstrap_servers=servers, request_timeout_ms=5_000)
     try:
         await admin.start()

@@ -74,7 +74,7 @@ def _command(folder: Path, service: str, arguments: Sequence[str]) -> tuple[list
         settings = named if isinstance(named, str) else str(state.project() / ".env")
         # Whatever of the service runs or not: a container for this alone.
         compose = ["docker", "compose", "--env-file", settings, "--project-name", project]
-        return [*compose, "run", "--rm", "--no-deps", "-T", f"{service}-provision", *job], dict(os.environ)
+        return [*compose, "run", "--rm", "--no-deps", "-T", f"{service}-provision", *job], {**os.environ, "BATON_HOME": str(folder)}
     kept = None if elsewhere.is_elsewhere(folder) else state.find(folder)
     if kept is None:
         raise CommandError(f"{service} does not run on this machine: run where it does, with its settings: {' '.join(job)}")

@@ -163,11 +163,13 @@ def test_a_job_that_is_not_understood_ends_with_its_usage(arguments: list[str], 
     assert "usage: python -m services.sales" in capsys.readouterr().err
 
 
-def test_a_job_of_containers_gets_a_container_of_its_own(tmp_path: Path) -> None:
+def test_a_job_of_containers_gets_a_container_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     env = tmp_path / "env"
     env.write_text(f"COMPOSE_PROJECT_NAME=shop\nBATON_HOME={tmp_path / 'home'}\nBATON_SECRETS_GROUP=0\n")
     home = make(env).home
-    command, _ = jobs._command(home, "sales", ["republish", "--all"])
+    monkeypatch.setenv("BATON_HOME", "of another deployment")
+    command, environment = jobs._command(home, "sales", ["republish", "--all"])
+    assert environment["BATON_HOME"] == str(home)  # its secrets, whatever the shell has
     assert command == [
         "docker", "compose", "--env-file", str(env), "--project-name", "shop",
         "run", "--rm", "--no-deps", "-T", "sales-provision", "python", "-m", "services.sales", "republish", "--all",
