@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -13,10 +12,14 @@ from typing import Protocol
 
 import asyncpg
 
+from baton.local import processes
 from baton.local import servers as local
 from baton.local.kafka import run
 from baton.local.servers import Servers
+from baton.local.state import State
 from tests import containers
+
+GONE_SECONDS = 20.0
 
 
 class Breakable(Protocol):
@@ -62,7 +65,7 @@ class Embedded:
     @contextmanager
     def hanging_postgres(self) -> Iterator[None]:
         """PostgreSQL neither answers nor closes a connection while inside."""
-        hanging = [*run(_sessions(self.servers)), pid_of(self.servers, "postgres")]
+        hanging = [*run(_sessions(self.servers)), _running(self.servers.kept, "postgres").pid]
         for pid in hanging:
             os.kill(pid, signal.SIGSTOP)
         try:
@@ -85,31 +88,29 @@ def installation(folder: Path) -> Iterator[Breakable]:
         local.destroy(folder)
 
 
-def pid_of(servers: Servers, part: str) -> int:
-    """The process number of `postgres` or `kafka`. RuntimeError where it does not run: 0 would name the caller's own group."""
-    found = servers.pid(part)
-    if found is None:
-        raise RuntimeError(f"{part} does not run")
-    return found
-
-
-def kill(servers: Servers, part: str) -> None:
-    """kill -9 of an embedded server; back when it is gone, so that whoever starts it does not find it running."""
-    pid = pid_of(servers, part)
-    os.kill(pid, signal.SIGKILL)
-    while servers.pid(part) == pid:
-        time.sleep(0.01)
+def kill(kept: State, part: str, number: signal.Signals = signal.SIGKILL) -> int:
+    """Ends an embedded server by a signal; its number. Back when it is gone, so that whoever starts it does not find it running."""
+    process = _running(kept, part)
+    processes.send(process, number)
+    assert processes.wait_gone(process, GONE_SECONDS), f"{part} outlives {number.name}"
+    return process.pid
 
 
 @contextmanager
-def frozen(servers: Servers, part: str) -> Iterator[None]:
+def frozen(kept: State, part: str) -> Iterator[None]:
     """An embedded server neither answers nor closes a connection while inside."""
-    pid = pid_of(servers, part)
-    os.kill(pid, signal.SIGSTOP)
+    process = _running(kept, part)
+    processes.send(process, signal.SIGSTOP)
     try:
         yield
     finally:
-        os.kill(pid, signal.SIGCONT)
+        processes.send(process, signal.SIGCONT)
+
+
+def _running(kept: State, part: str) -> processes.Process:
+    process = local.running(kept, part)
+    assert process is not None, f"{part} does not run"
+    return process
 
 
 async def _sessions(servers: Servers) -> list[int]:

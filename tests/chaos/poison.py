@@ -14,8 +14,9 @@ from baton import ISSUER
 from baton.ops import tokens
 from shared.ids import new_id
 from tests.chaos import records
+from tests.chaos.checker.evidence import CONSUMERS
 from tests.chaos.kills import KILLED
-from tests.chaos.records import READERS, Raw
+from tests.chaos.records import Raw
 from tests.chaos.site import SiteFailed, wait_until
 from tests.chaos.stage import Entry, Stage
 
@@ -183,7 +184,7 @@ def _is_object(one: Raw) -> bool:
 def _passed(stage: Stage, sent: Raw) -> float:
     """How long it takes until every reader of its topic has gone beyond a record."""
     began = time.monotonic()
-    for service in READERS[sent.topic]:
+    for service in CONSUMERS[sent.topic]:
         wait_until(
             lambda one=service: stage.positions(one).get((sent.topic, sent.part), 0) > sent.offset,
             60,
@@ -212,4 +213,4 @@ def _open(stage: Stage, service: str) -> int:
 
 
 def _services() -> Sequence[str]:
-    return sorted({service for readers in READERS.values() for service in readers})
+    return sorted({service for readers in CONSUMERS.values() for service in readers})

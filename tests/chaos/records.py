@@ -3,29 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 
+from tests.chaos.checker.evidence import CONSUMERS
 from tests.chaos.site import SiteFailed
-
-READERS: Final[Mapping[str, tuple[str, ...]]] = {
-    "lead-generated": ("handoff", "sales"),
-    "lead-qualified": ("marketing", "sales"),
-    "lead-disqualified": ("marketing", "sales"),
-    "lead-routed": ("sales",),
-    "lead-accepted": ("handoff", "marketing"),
-    "lead-rejected": ("handoff", "marketing"),
-    "opportunity-stage-changed": ("handoff", "marketing"),
-    "deal-closed": ("distribution", "handoff", "marketing"),
-    "order-promised": ("handoff", "sales"),
-    "order-shipped": ("handoff", "sales"),
-    "order-delivered": ("handoff", "marketing", "sales"),
-    "order-cancelled": ("handoff", "sales"),
-}
-"""Who reads each topic, as the catalogue says."""
 
 SECONDS: Final = 60.0
 
@@ -52,7 +37,7 @@ class Raw:
         return {"topic": self.topic, "part": self.part, "offset": self.offset, "kind": kind}
 
 
-def read(bootstrap: str, topics: Iterable[str] = READERS, *, last: int | None = None) -> list[Raw]:
+def read(bootstrap: str, topics: Iterable[str] = CONSUMERS, *, last: int | None = None) -> list[Raw]:
     """All records of topics up to their present ends, or the `last` so many of each partition."""
     settings = {"bootstrap.servers": bootstrap, "group.id": "chaos", "enable.auto.commit": False, "enable.partition.eof": True}
     consumer = Consumer({**settings, "auto.offset.reset": "error", "log_level": 0})

@@ -19,7 +19,8 @@ from confluent_kafka.admin import AdminClient
 
 from baton.local import services, state
 from tests.chaos import records
-from tests.chaos.records import READERS, Raw
+from tests.chaos.checker.evidence import CONSUMERS
+from tests.chaos.records import Raw
 from tests.chaos.site import SERVICES, Member, SiteFailed, wait_until
 from tests.chaos.stage import Stage
 
@@ -141,7 +142,7 @@ def _number(row: dict[str, Any]) -> int:
 
 def _wait_told(stage: Stage, owner: str, subject: str) -> None:
     readers = sorted(
-        {reader for topic, found in READERS.items() for reader in found if topic.startswith(("order", "deal")) and reader != owner}
+        {reader for topic, found in CONSUMERS.items() for reader in found if topic.startswith(("order", "deal")) and reader != owner}
     )
     logs = [stage.site.member(reader, "worker").log for reader in readers]
 

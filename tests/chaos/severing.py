@@ -10,8 +10,9 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 from baton import ISSUER
-from baton.local import kafka, postgres, processes, servers
+from baton.local import processes, servers
 from baton.ops import tokens
+from tests import breaking
 from tests.chaos.namespace import Rule, filtered
 from tests.chaos.site import PORTS, SERVICES, wait_until
 from tests.chaos.stage import Entry, Stage
@@ -42,17 +43,10 @@ def broker_restarted(stage: Stage) -> None:
 
 def broker_killed(stage: Stage) -> None:
     """F8: the broker is killed, several times."""
-
-    def kill() -> None:
-        process = kafka.running(stage.site.kept)
-        assert process is not None
-        processes.send(process, signal.SIGKILL)
-        processes.wait_gone(process, 20)
-
-    _broker(stage, "F8", kill)
+    _broker(stage, "F8", lambda: breaking.kill(stage.site.kept, "kafka"))
 
 
-def _broker(stage: Stage, name: str, end: Callable[[], None]) -> None:
+def _broker(stage: Stage, name: str, end: Callable[[], object]) -> None:
     with stage.fault(name, "kafka") as entry:
         pids = [_pid(stage, "kafka")]
         for _ in range(int(stage.seconds(5, 2))):
@@ -73,12 +67,9 @@ def postgres_crashed(stage: Stage) -> None:
         entry.evidence["backend"] = _kill_backend(stage)
         stage.site.wait_ready(stage.site.members)
         for number in (signal.SIGQUIT, signal.SIGKILL):
-            process = postgres.running(stage.site.kept)
-            assert process is not None
-            processes.send(process, number)
-            processes.wait_gone(process, 20)
+            ended = breaking.kill(stage.site.kept, "postgres", number)
             servers.start_postgres(stage.site.folder)
-            entry.evidence[number.name] = [process.pid, _pid(stage, "postgres")]
+            entry.evidence[number.name] = [ended, _pid(stage, "postgres")]
             stage.site.wait_ready(stage.site.members)
             stage.pause(0.5, 2.0)
         entry.healed()

@@ -78,9 +78,10 @@ async def try_retention(ground: Ground, findings: Findings) -> None:
     await ages.age(upkeep, [*TOO_OLD, *WINDOW])
     rows = {row["event_id"] for row in await upkeep.fetch("SELECT event_id FROM outbox")}
     relay = relay_of(database, bootstrap, prefix)
-    dropping = asyncio.create_task(_drop_again_and_again(upkeep))
+    passed = asyncio.Event()
+    dropping = asyncio.create_task(_drop_again_and_again(upkeep, passed))
     async with running(consumer_of(database, bootstrap, prefix)):
-        await asyncio.sleep(1)  # the relay is behind: no cursor yet, and everything waits
+        await passed.wait()  # while the relay is behind: no cursor yet, and everything waits
         async with running(relay):
             committed += await load.write(database, ground.chance, events=800 if ground.real else 200)
             await _all_read(database, bootstrap, prefix, findings)
@@ -102,9 +103,10 @@ async def try_retention(ground: Ground, findings: Findings) -> None:
     findings.count(events=committed.total(), sent_again=kept, days_dropped=len(TOO_OLD) if gone else 0)
 
 
-async def _drop_again_and_again(upkeep: asyncpg.Connection) -> None:
+async def _drop_again_and_again(upkeep: asyncpg.Connection, passed: asyncio.Event) -> None:
     while True:
         await retention.drop_old(upkeep, ages.today())
+        passed.set()
         await asyncio.sleep(0.05 + random.random() * 0.1)
 
 

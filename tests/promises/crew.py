@@ -85,7 +85,7 @@ class Crew:
 
     async def kill_postgres(self) -> None:
         """kill -9 of the server, which then starts again."""
-        await asyncio.to_thread(breaking.kill, self.installation.servers, "postgres")
+        await asyncio.to_thread(breaking.kill, self.installation.servers.kept, "postgres")
         await asyncio.to_thread(self.installation.start_postgres)
 
     async def ended_at_point(self, name: str, *, seconds: float = 90.0) -> bool:
@@ -98,7 +98,7 @@ class Crew:
 
     def frozen_kafka(self) -> AbstractContextManager[None]:
         """The broker neither answers nor closes a connection while inside."""
-        return breaking.frozen(self.installation.servers, "kafka")
+        return breaking.frozen(self.installation.servers.kept, "kafka")
 
     async def close(self) -> None:
         """Kills all."""
