@@ -23,7 +23,7 @@ from tests.chaos.stage import Entry, Stage
 MOVES_ON_SECONDS: Final = 5.0
 FOLLOWER_SECONDS: Final = 20.0
 MAX_HELD_KEYS: Final = 50
-MOST_TRIES: Final = 8
+MOST_TRIES: Final = 4
 KEYS_AT_ONCE: Final = 3
 DRAIN: Final = "drain."
 
@@ -106,15 +106,37 @@ def _stand(stage: Stage, entry: Entry, sent: list[tuple[str, Raw]]) -> None:
     stage.site.wait_ready([worker], 60)
 
 
-def drain_ended(stage: Stage, point: str) -> None:
-    """A worker ends at a point of the drain, while it applies what waited behind a bad record."""
+def spoil(stage: Stage) -> list[Raw]:
+    """Bad records for some of the keys that the load is busy with; what was written."""
+    return records.write(stage.site.kafka, [KINDS["bad-json"](_template(stage)) for _ in range(KEYS_AT_ONCE)])
+
+
+def drains_ended(stage: Stage, points: Sequence[str], sent: list[Raw]) -> list[str]:
+    """A worker ends at each of these points of the drain, while it applies what waited behind bad records; what went wrong.
+
+    `sent`: bad records that were written before and hold their keys.
+    """
+    against: list[str] = []
+    for point in points:
+        try:
+            _drain_ended(stage, point, sent)
+        except SiteFailed as error:
+            against.append(f"{point}: {error}")
+        sent = []  # the first has told of them
+    for service in _services():
+        discard_all(stage, service)
+    return against
+
+
+def _drain_ended(stage: Stage, point: str, sent: list[Raw]) -> None:
     with stage.fault(point, "a worker") as entry:
-        sent: list[Raw] = []
-        while not (waiting := _waiting(stage)):
-            if len(sent) == MOST_TRIES:
-                raise SiteFailed("nothing came to wait behind a bad record")
-            sent += records.write(stage.site.kafka, [KINDS["bad-json"](_template(stage)) for _ in range(KEYS_AT_ONCE)])
-            _followers(stage, FOLLOWER_SECONDS / 2)
+        for _ in range(MOST_TRIES):
+            if _followers(stage, FOLLOWER_SECONDS / 2):
+                break
+            sent += spoil(stage)
+        waiting = _waiting(stage)
+        if not waiting:
+            raise SiteFailed("nothing came to wait behind a bad record")
         service = max(waiting, key=lambda one: waiting[one])
         member = stage.site.member(service, "worker")
         entry.target = member.name
@@ -123,10 +145,8 @@ def drain_ended(stage: Stage, point: str) -> None:
         entry.evidence["exit"] = stage.end_at(member, point, meanwhile=lambda: discard_all(stage, service))
         entry.evidence["new_pid"] = stage.site.wait_new(member, 0)
         entry.demand("ended there", entry.evidence["exit"] == KILLED)
-        stage.site.wait_ready([member])
-        for each in _services():
-            discard_all(stage, each)
         entry.healed()
+        stage.site.wait_ready([member])
 
 
 def discard_all(stage: Stage, service: str) -> int:

@@ -19,6 +19,9 @@ from tests.promises.variants import Edit
 GATE: Final = ("F4", "F5", "F8", "F10", "F12", "F13", "F22", "F24")
 """The faults of every commit: the quick ones that meet every part. F1, F2 and F3 are played by the fail-points."""
 
+GATE_RATE: Final = 16.0
+"""Writes begun per second while many processes have to start again on a small machine."""
+
 SEEDS: Final = 3
 CLEAN_RUNS: Final = 10
 
@@ -42,7 +45,8 @@ def _outcomes(asked: argparse.Namespace) -> Iterator[Outcome]:
     seed: int = asked.seed
     if asked.gate:
         with _site(asked, "gate") as site:
-            yield play(site, Plan(name="gate", seed=seed, faults=[*sorted(POINTS), *GATE], after_heal=15.0), asked.report / "gate")
+            plan = Plan(name="gate", seed=seed, faults=[*sorted(POINTS), *GATE], after_heal=15.0, rate=GATE_RATE)
+            yield play(site, plan, asked.report / "gate")
     elif asked.full:
         yield from _full(asked)
     elif asked.only:
@@ -70,8 +74,9 @@ def _full(asked: argparse.Namespace) -> Iterator[Outcome]:
     for turn in range(SEEDS):
         with _site(asked, f"faults-{turn}") as site:
             name = f"seed-{asked.seed + turn}"
-            others = [*sorted(POINTS if turn == 0 else ()), *(fault for fault in faults.SET_1 if fault != ROLLING)]
-            yield play(site, Plan(name=name, seed=asked.seed + turn, faults=others, thorough=turn == 0), asked.report / name)
+            others = [fault for fault in faults.SET_1 if fault != ROLLING]
+            plan = Plan(name=name, seed=asked.seed + turn, faults=others, thorough=turn == 0, rate=GATE_RATE)
+            yield play(site, plan, asked.report / name)
             if turn == 0:
                 yield play(site, Plan(name="rolling", seed=asked.seed, faults=[ROLLING]), asked.report / "rolling")
     yield from _clean(asked, CLEAN_RUNS)
@@ -83,13 +88,14 @@ def _clean(asked: argparse.Namespace, count: int) -> Iterator[Outcome]:
     with _site(asked, "clean") as site:
         for turn in range(count):
             name = f"clean-{turn + 1}"
-            yield play(site, Plan(name=name, seed=asked.seed + turn, after_heal=5.0), asked.report / name)
+            plan = Plan(name=name, seed=asked.seed + turn, seconds=12.0, after_heal=4.0)
+            yield play(site, plan, asked.report / name)
 
 
 def _planted(asked: argparse.Namespace, name: str) -> Outcome:
     bug = planted.BUGS[name]
     with _site(asked, name, bug.edits) as site:
-        plan = Plan(name=name, seed=asked.seed, faults=bug.faults, after_heal=5.0)
+        plan = Plan(name=name, seed=asked.seed, faults=bug.faults, after_heal=4.0, rest=0.0)
         return planted.judged(play(site, plan, asked.report / name))
 
 

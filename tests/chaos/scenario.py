@@ -42,13 +42,18 @@ STRAIN: Final = ("--clients", "12")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What one run does. `seconds`: how long the load goes on beside the faults, at least."""
+    """What one run does. `seconds`: how long the load goes on beside the faults, at least. `rate`: writes begun per second.
+
+    `rest`: how long nobody writes, twice, to see what idle processes hold; 0 leaves that out.
+    """
 
     name: str
     seed: int
     faults: Sequence[str] = ()
     seconds: float = 20.0
     after_heal: float = 30.0
+    rate: float = 25.0
+    rest: float = 7.0
     min_ok: int = 1000
     thorough: bool = False
 
@@ -182,6 +187,7 @@ def _command(plan: Plan, folder: Path) -> list[str]:
         *(sys.executable, "-m", "tests.chaos.checker", "--targets", str(folder / "targets.json"), "--out", str(folder)),
         *("--seed", str(plan.seed), "--until-healed", "--faults", str(folder / "faults.jsonl")),
         *("--after-heal", str(plan.after_heal), "--min-ok", str(plan.min_ok), *STRAIN),
+        *("--rate", str(plan.rate), "--rest", str(plan.rest)),
     ]
 
 

@@ -26,8 +26,8 @@ LONGEST_WAIT = 2.0
 AT_ONCE = 7
 """So many requests are under way at one service, so that none has to wait for a connection of its pool: overload is no fault."""
 
-MOST_BYTES = 2 * 1024 * 1024
-"""A larger body is refused before its key is looked at."""
+ONE_BYTES, BATCH_BYTES = 256 * 1024, 2 * 1024 * 1024
+"""A larger body, of one thing or of many, is refused before its key is looked at."""
 
 REPLAYED, REUSED, READ = 0.04, 0.01, 0.10
 """How often an acknowledged write is sent again, its key used for something else, and its object read."""
@@ -126,7 +126,8 @@ class Caller:
         if write.method == "POST" and self.chance.random() < REPLAYED:
             await self._attempt(write, write.f, op, idem, content)
         other = json.dumps({**write.body, "occurred_at": "2026-01-01T00:00:00Z"}).encode()
-        if write.method == "POST" and len(other) <= MOST_BYTES and self.chance.random() < REUSED:
+        most = BATCH_BYTES if write.path.endswith("/batch") else ONE_BYTES
+        if write.method == "POST" and len(other) <= most and self.chance.random() < REUSED:
             await self._attempt(write, "reuse", next(self.shared.numbers), idem, other)
         if write.read and self.chance.random() < READ:
             await self.read(write.service, write.read, write.key)

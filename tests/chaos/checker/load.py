@@ -8,6 +8,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 
+import asyncpg
 import httpx2
 
 from tests.chaos.checker.calling import TIMEOUT_SECONDS, Caller, Shared, Write
@@ -18,6 +19,20 @@ from tests.chaos.checker.plans import Body, Plans
 from tests.chaos.checker.rulings import Drafts
 from tests.chaos.checker.rushing import Rushing
 from tests.chaos.checker.shapes import create, on_opportunity, write_many
+
+CROWDED = (
+    ("marketing", "/v1/leads", "leads"),
+    ("handoff", "/v1/rule-sets", "rule_sets"),
+    ("sales", "/v1/offers", "offers"),
+    ("distribution", "/v1/orders", "orders"),
+)
+"""A page of each service, and the table that it shows."""
+
+POOLED = 10
+"""So many connections an API process has at most for its requests."""
+
+CROWD_LOOKS = 40
+"""For some two seconds; a request waits for a connection somewhat longer than that."""
 
 FAT = 0.012
 """How often a write is as large as the API allows."""
@@ -56,12 +71,18 @@ class Load:
         await self.drafts.prepare(first, second)
 
     async def fill(self) -> None:
-        """All callers ask every service at once, so that pools are as full as they will ever be."""
-        asked = (("marketing", "/v1/leads"), ("handoff", "/v1/rule-sets"), ("sales", "/v1/offers"), ("distribution", "/v1/orders"))
-        for service, path in asked:
-            await asyncio.gather(
-                *(caller.look(service, f"{path}?page_size=50", crowding=True) for caller in self._callers for _ in range(3))
-            )
+        """All callers ask every service at once for what nobody may read yet, so that pools are as full as they will ever be."""
+        for service, path, table in CROWDED:
+            connection = await asyncpg.connect(self.shared.targets.databases[service], timeout=10)
+            try:
+                async with connection.transaction():
+                    await connection.execute(f"LOCK TABLE {table}")
+                    looks = [caller.look(service, f"{path}?page_size=50", crowding=True) for caller in self._callers for _ in range(2)]
+                    crowd = asyncio.gather(*looks)
+                    await _waiting_for(connection, table)
+            finally:
+                await connection.close()
+            await crowd
 
     async def run(self) -> None:
         """Goes on until `shared.stopping` is set, and until every answer has come or is given up."""
@@ -255,3 +276,11 @@ class Load:
             self.known.opportunities[opportunity_id] = (seen["lead_id"], seen["version"])
         elif seen:
             self.known.opportunities.pop(opportunity_id, None)
+
+
+async def _waiting_for(connection: asyncpg.Connection, table: str) -> None:
+    waiting = "SELECT count(DISTINCT pid) >= $2 FROM pg_locks WHERE relation = $1::regclass AND NOT granted"
+    for _ in range(CROWD_LOOKS):
+        if await connection.fetchval(waiting, table, POOLED):
+            return
+        await asyncio.sleep(0.05)
