@@ -8,12 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 from tests.chaos import poison
-from tests.chaos.kills import KILLED, SERVING
+from tests.chaos.kills import KILLED, LANES, SERVING
 from tests.chaos.site import SiteFailed
 from tests.chaos.stage import Stage
-
-LANES: Final = (("marketing", "handoff"), ("sales", "distribution"))
-"""Services whose processes end at the same time as those of the other lane."""
 
 EDGE: Final = "edge."
 

@@ -196,7 +196,7 @@ BUGS: Mapping[str, Bug] = {
     "B13": Bug(what="personal data in one log line", edits=[CONTENT_LOGGED], faults=[], breaks=["I12"]),
     "B14": Bug(what="a relay that takes over starts at the present", edits=[PRESENT_AT_TAKEOVER], faults=["F2", "F34"], breaks=["I1"]),
     "B15": Bug(what="later events of a held key are applied", edits=[HELD_IGNORED], faults=["F24"], breaks=["I4"]),
-    "B16": Bug(what="a dead relay task leaves the process running and ready", edits=DEAD_RELAY, faults=["F8"], breaks=["I9"]),
+    "B16": Bug(what="a dead relay task leaves the process running and ready", edits=DEAD_RELAY, faults=["F10"], breaks=["I9"]),
 }
 
 

@@ -69,6 +69,7 @@ def disorder(stage: Stage) -> None:
         written = records.write(stage.site.kafka, _permuted(stage, [_record(row) for row in kept]))
         entry.evidence |= {"moved": len(written), "dropped": 1}
         entry.expects["foreign"] = [one.place("moved") for one in written]
+        entry.expects["lost"] = [dropped["event_id"]]
         number, subject = _number(dropped), _headers(dropped)["ce_subject"]
         entry.expects["gaps"] = [{"source": f"/services/{owner}", "subject": subject, "numbers": [number]}]
         entry.healed()

@@ -30,8 +30,11 @@ SEEN_SECONDS: Final = 2.5
 """By then who judges has seen it, too."""
 
 AT_ONCE: Final = 0.25
-CALM_SECONDS: Final = 6.0
-"""Load before the first fault: what it takes then is what it may take afterwards."""
+CALM_SECONDS: Final = 3.0
+"""Load before the first fault, so that it hits what is at work."""
+
+REST_SECONDS: Final = 7.0
+"""By then a service has ended the connections of clients that are silent."""
 
 ROLLING: Final = "F6"
 """The fault that needs two replicas of each API."""
@@ -53,7 +56,7 @@ class Plan:
     seconds: float = 20.0
     after_heal: float = 30.0
     rate: float = 25.0
-    rest: float = 7.0
+    rest: float = REST_SECONDS
     min_ok: int = 1000
     thorough: bool = False
 

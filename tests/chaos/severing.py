@@ -23,6 +23,7 @@ ANSWER_SECONDS: Final = 6.0
 READY_SECONDS: Final = 10.0
 AVAILABLE_SHARE: Final = 0.999
 DRAIN_FACTOR: Final = 5
+CATCH_UP_SECONDS: Final = 600.0
 WAITING: Final = """
 SELECT o.id FROM outbox o, outbox_cursor c
 WHERE NOT pg_visible_in_snapshot(o.xid, c.base)
@@ -102,7 +103,8 @@ def broker_silent(stage: Stage) -> None:
     """F13: packets between the services and Kafka vanish; writes go on."""
     with stage.fault("F13", "kafka") as entry:
         with filtered(Rule(port=PORTS["kafka"])) as hit:
-            time.sleep(stage.seconds(120, 20))
+            entry.expects["piled_seconds"] = piled = stage.seconds(120, 20)
+            time.sleep(piled)
             waiting = [one.counter("baton_outbox_oldest_unpublished_seconds") for one in stage.site.those(role="worker")]
         entry.evidence |= {"packets": dict(hit), "oldest_waited_seconds": round(max(waiting), 1)}
         entry.healed()
@@ -112,7 +114,7 @@ def broker_silent(stage: Stage) -> None:
 def broker_away(stage: Stage, seconds: float) -> None:
     """Kafka is stopped for long under steady writes: they go on, and the backlog drains several times faster than it grew."""
     with stage.fault("kafka-away", "kafka") as entry:
-        entry.expects["available"] = {"services": list(SERVICES), "share": AVAILABLE_SHARE}
+        entry.expects |= {"available": {"services": list(SERVICES), "share": AVAILABLE_SHARE}, "settled": False}
         began = time.monotonic()
         written = _written(stage)
         servers.stop_kafka(stage.site.folder)
@@ -130,6 +132,9 @@ def broker_away(stage: Stage, seconds: float) -> None:
             "drained_per_second": round(drained, 1),
         }
         entry.demand(f"drained at {DRAIN_FACTOR} times the arrival rate", drained >= DRAIN_FACTOR * arrival)
+        for worker in stage.site.those(role="worker"):
+            stage.wait_caught_up(worker, CATCH_UP_SECONDS)
+        entry.evidence["caught_up_after_seconds"] = round(time.monotonic() - began, 1)
         stage.site.wait_ready(stage.site.those(role="worker"))
 
 

@@ -120,6 +120,7 @@ class Stage:
 
         `meanwhile` brings it there, once it is ready.
         """
+        self.site.wait_new(member, 0)  # a life that is about to begin would be the one with the point, and end too soon
         member.once = {"BATON_FAIL_POINT": point}
         former, exits = member.pid, len(member.exits)
         self.site.end(member, signal.SIGKILL)

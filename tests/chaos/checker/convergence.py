@@ -44,6 +44,7 @@ def converged(final: Final, known: Declared) -> Comparison:
 def published(final: Final, known: Declared, service: str) -> Published:
     """What a service must have applied of others, and have told itself: first occurrences by topic."""
     excused = kept_back(final, service)
+    strange = known.foreign - known.moved
     told: dict[str, list[Event]] = {}
     for topic, producer in PRODUCERS.items():
         reads = service in CONSUMERS[topic]
@@ -52,8 +53,10 @@ def published(final: Final, known: Declared, service: str) -> Published:
             for event in final.sound.get(topic, ())
             if not (reads and event.id in excused)
             and event.record.place not in known.parked
-            and not (producer == service and event.record.place in known.foreign)
+            and not (producer == service and event.record.place in strange)
         ]
+    for event in final.untold(service, known.lost):
+        told[event.topic].append(event)
     return told
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -155,6 +155,23 @@ class Final:
             found.setdefault(event.id, event)
         return found
 
+    def untold(self, service: str, ids: frozenset[str]) -> list[Event]:
+        """Those of these events that a service has in its outbox."""
+        records = (
+            Record(
+                topic=row["topic"],
+                part=-1,
+                offset=-1,
+                time=0,
+                key=row["key"].encode(),
+                headers=tuple((name, value.encode()) for name, value in row["headers"]),
+                value=row["payload"],
+            )
+            for row in self.rows(f"{service}.outbox")
+            if str(row["event_id"]) in ids
+        )
+        return [event for record in records if (event := event_of(record)) is not None]
+
     @cached_property
     def sound(self) -> Mapping[str, list[Event]]:
         """First occurrences by topic, without those whose value is no JSON object: of them nothing can be worked out."""
@@ -171,10 +188,15 @@ class Final:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Declared:
-    """What those who inject faults say of records: where foreign ones lie, which must be parked, what was taken away on purpose."""
+    """What those who inject faults say of records: where foreign ones lie, which must be parked, what was taken away on purpose.
+
+    `moved` and `copies` are among the foreign: what their owner did write, at another place or once more. `lost`: ids of events that
+    their owner wrote and that were kept out of the log.
+    """
 
     foreign: frozenset[Place] = frozenset()
     parked: Mapping[Place, str] = field(default_factory=dict)
+    moved: frozenset[Place] = frozenset()
     lost: frozenset[str] = frozenset()
     gaps: Mapping[tuple[str, str], frozenset[int]] = field(default_factory=dict)
     discarded: frozenset[str] = frozenset()
@@ -226,9 +248,11 @@ def declared(faults: Iterable[Fault]) -> Declared:
     lost: set[str] = set()
     discarded: set[str] = set()
     copies: set[Place] = set()
+    moved: set[Place] = set()
     for fault in faults:
         foreign |= {_place(each) for each in fault.expects.get("foreign", ())}
         copies |= {_place(each) for each in fault.expects.get("foreign", ()) if each.get("kind") == "copy"}
+        moved |= {_place(each) for each in fault.expects.get("foreign", ()) if each.get("kind") == "moved"}
         parked |= {_place(each): str(each["kind"]) for each in fault.expects.get("parked", ())}
         foreign |= parked.keys()
         lost |= {str(each).lower() for each in fault.expects.get("lost", ())}
@@ -238,6 +262,7 @@ def declared(faults: Iterable[Fault]) -> Declared:
     return Declared(
         foreign=frozenset(foreign),
         parked=parked,
+        moved=frozenset(moved),
         lost=frozenset(lost),
         gaps={subject: frozenset(numbers) for subject, numbers in gaps.items()},
         discarded=frozenset(discarded),
@@ -260,11 +285,6 @@ def increases(samples: Iterable[Sample], name: str) -> dict[str, float]:
             risen[sample.service] += now
         last[sample.address] = now
     return dict(risen)
-
-
-def baseline(samples: Sequence[Sample], until: float) -> Iterator[Sample]:
-    """The samples before an instant."""
-    return (sample for sample in samples if sample.at < until)
 
 
 def _place(told: Mapping[str, Any]) -> Place:

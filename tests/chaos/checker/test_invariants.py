@@ -7,9 +7,9 @@ from decimal import Decimal
 
 import pytest
 
-from tests.chaos.checker.evidence import Record
+from tests.chaos.checker.evidence import Record, event_of
 from tests.chaos.checker.history import Item
-from tests.chaos.checker.planting import WORLD, broken, drop_record, drop_row, judged, parked, record, with_header
+from tests.chaos.checker.planting import FAULT, WORLD, broken, drop_record, drop_row, judged, parked, record, with_header
 from tests.chaos.checker.synthetic import LEAD, Small
 from tests.chaos.checker.verdict import judge
 
@@ -28,6 +28,32 @@ def test_a_row_that_was_acknowledged_and_is_missing_is_found(table: str) -> None
 @pytest.mark.parametrize("topic", ["lead-generated", "lead-accepted", "deal-closed", "order-shipped", "lead-routed"])
 def test_an_event_that_never_reached_the_log_is_found(topic: str) -> None:
     assert "I1" in broken(drop_record(topic))
+
+
+@pytest.mark.parametrize(("declared", "found"), [(True, set[str]()), (False, {"I1", "I4", "I5"})])
+def test_an_event_that_was_kept_out_of_the_log_is_its_owners_deed_all_the_same(declared: bool, found: set[str]) -> None:
+    def plant(world: Small) -> None:
+        kept_out = event_of(world.log[record(world, "order-shipped")])
+        assert kept_out is not None
+        drop_record("order-shipped")(world)
+        for name, rows in world.tables.items():
+            if name.endswith((".inbox", ".order_facts", ".journey_facts")):
+                rows[:] = [row for row in rows if row["event_id"] != kept_out.id]
+        gap = {"source": kept_out.source, "subject": kept_out.subject, "numbers": [kept_out.sequence]}
+        if declared:
+            world.faults.append(replace(FAULT, name="F23", expects={"lost": [kept_out.id], "gaps": [gap]}))
+
+    assert broken(plant) == found
+
+
+@pytest.mark.parametrize(("kind", "found"), [("moved", set[str]()), ("bad-json", {"I5"})])
+def test_a_record_at_another_place_is_its_owners_deed_and_a_strange_one_is_not(kind: str, found: set[str]) -> None:
+    def plant(world: Small) -> None:
+        topic, part, offset = world.log[record(world, "order-shipped")].place
+        place = {"topic": topic, "part": part, "offset": offset, "kind": kind}
+        world.faults.append(replace(FAULT, name="F23", expects={"foreign": [place]}))
+
+    assert broken(plant) == found
 
 
 def test_an_event_that_was_never_written_is_found() -> None:

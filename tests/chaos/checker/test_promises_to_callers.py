@@ -199,6 +199,19 @@ def test_an_event_type_that_was_not_seen_makes_a_run_invalid() -> None:
 
 
 @pytest.mark.parametrize(
+    ("caught_up", "piled", "found"), [(40, 0, True), (40, 20, True), (40, 60, False), (58, 120, False), (62, 120, True)]
+)
+def test_a_backlog_may_take_a_quarter_of_the_time_in_which_it_came_to_be(caught_up: int, piled: int, found: bool) -> None:
+    def plant(world: Small) -> None:
+        world.faults[:] = [replace(FAULT, begin=1.0, end=10.0, expects={"piled_seconds": piled})]
+        for place, each in enumerate(world.samples):
+            lag = {"baton_consumer_lag_seconds": 9.0} if 10 <= each.at < 10 + caught_up else {}
+            world.samples[place] = replace(each, figures={**each.figures, **lag})
+
+    assert ("I9" in broken(plant)) is found
+
+
+@pytest.mark.parametrize(
     "fault",
     [
         replace(FAULT, evidence={}),

@@ -43,7 +43,8 @@ def nothing_lost(writes: Sequence[Operation], final: Final, known: Declared, com
     """I1: the rows and the events of every acknowledged write are there; what is in an outbox is in its topic, and applied everywhere."""
     judged = Judged(name="I1")
     rows = _Rows(final)
-    told = {(event.causation, event.topic, event.subject) for event in final.first.values()}
+    kept_out = [event for service in SERVICES for event in final.untold(service, known.lost)]
+    told = {(event.causation, event.topic, event.subject) for event in (*final.first.values(), *kept_out)}
     for write in writes:
         for item, certainty in write.items():
             if certainty != "ok":

@@ -161,7 +161,7 @@ async def test_days_leave_under_load_without_a_loss(alone: Database, upkeep: asy
         while len(dropped) < 3:
             dropped += await retention.drop_old(upkeep, TODAY)
         await published(servers.kafka, topics, committed.total() + 3)
-    assert dropped == OLD
+    assert sorted(dropped) == OLD  # one in use, or with an event to publish, is left for the next turn
 
 
 async def test_partitions_ahead_and_days_that_leave_do_not_meet(alone: Database, upkeep: asyncpg.Connection) -> None:
