@@ -17,6 +17,8 @@ from tests.chaos.stage import Stage
 SESSION_SECONDS: Final = 10.0
 """After so long without a heartbeat a member of a group is taken for dead."""
 
+AT_WORK_SECONDS: Final = 40.0
+OPEN_SECONDS: Final = 0.25
 KILLED: Final = 137
 LANES: Final = (("marketing", "handoff"), ("sales", "distribution"))
 """Services whose processes end at the same time as those of the other lane."""
@@ -116,17 +118,35 @@ def zombie(stage: Stage) -> None:
 
 
 def stop_and_resume(stage: Stage, first: Member, second: Member) -> None:
-    """Stops a member at a moment when it is at work, until the other has moved on, and lets it go on."""
+    """Stops a member in the middle of a transaction, until the other has moved on, and lets it go on."""
     assert first.process is not None
     stage.pause(0.2, 1.5)
     chunks = second.counter("baton_consumer_chunk_seconds_count")
-    first.process.send_signal(signal.SIGSTOP)
+    until = time.monotonic() + AT_WORK_SECONDS
     try:
+        while not _stopped_at_work(stage, first) and time.monotonic() < until:
+            first.process.send_signal(signal.SIGCONT)
+            stage.pause(0.0, 0.2)
         time.sleep(SESSION_SECONDS + 2)
         wait_until(lambda: second.counter("baton_consumer_chunk_seconds_count") > chunks + 3, 60, f"{second.name} did not take over")
     finally:
         first.process.send_signal(signal.SIGCONT)
     stage.site.wait_ready([first, second])
+
+
+def _stopped_at_work(stage: Stage, member: Member) -> bool:
+    """Stops a process; whether a transaction of its database is open since then. Nobody else leaves one open for so long."""
+    assert member.process is not None
+    member.process.send_signal(signal.SIGSTOP)
+    time.sleep(OPEN_SECONDS)
+    (row,) = stage.query(member.service, _OPEN, member.service, OPEN_SECONDS * 0.8)
+    return row["open"] > 0
+
+
+_OPEN = """
+    SELECT count(*) AS open FROM pg_stat_activity
+    WHERE datname = $1 AND state = 'idle in transaction' AND clock_timestamp() - state_change > make_interval(secs => $2::float8)
+"""
 
 
 def rolled(stage: Stage) -> None:
