@@ -89,7 +89,7 @@ def _clean(asked: argparse.Namespace, count: int) -> Iterator[Outcome]:
         for turn in range(count):
             name = f"clean-{turn + 1}"
             rest = 0.0 if turn else REST_SECONDS  # what idle processes hold is seen once
-            plan = Plan(name=name, seed=asked.seed + turn, seconds=10.0, after_heal=4.0, rest=rest)
+            plan = Plan(name=name, seed=asked.seed + turn, seconds=15.0, after_heal=3.0, rest=rest)
             yield play(site, plan, asked.report / name)
 
 

@@ -39,7 +39,7 @@ class Fulfilling:
         if not self.known.orders:
             return
         order = caller.chance.choice(self.known.orders)
-        verb = caller.chance.choices(("promise", "approve", "shipments", "deliveries", "cancel"), (40, 8, 22, 22, 8))[0]
+        verb = caller.chance.choices(("promise", "approve", "shipments", "deliveries", "cancel"), (34, 8, 22, 22, 14))[0]
         if await self.refresh(caller, order):
             await self.command(caller, order, verb)
 

@@ -115,9 +115,10 @@ async def _phases(options: Options, shared: Shared, load: Load, tell: Tell) -> t
     working = asyncio.create_task(load.run())
     try:
         await _until(working, lambda: _acknowledged(shared) >= options.warm_up, WARM_UP_SECONDS)
-        shared.resting = True
-        await load.fill()
-        await asyncio.sleep(options.rest)
+        if options.rest:
+            shared.resting = True
+            await load.fill()
+            await asyncio.sleep(options.rest)
         rested = (time.monotonic() - IDLE_SECONDS, time.monotonic())
         shared.resting = False
         _enter(options, "load", tell)
